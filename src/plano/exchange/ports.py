@@ -1,0 +1,71 @@
+"""What an exchange needs of the world: somewhere to send, somebody who takes note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from plano.chat.dialect import Dialect
+from plano.errors import UpstreamError
+from plano.exchange.record import ExchangeRecord
+from plano.routing.decision import Candidate
+
+Buffer = bytes | memoryview
+
+
+@dataclass(slots=True)
+class Call:
+    """One attempt's request, ready to be sent."""
+
+    candidate: Candidate
+    dialect: Dialect
+    query: str
+    """The client's query string without `?`, or empty."""
+    body: Sequence[Buffer]
+    """The request body in pieces; their concatenation is what goes over the wire."""
+    body_length: int
+    forwarded: Sequence[tuple[bytes, bytes]]
+    """The few client headers that travel on (`anthropic-beta`, `traceparent`, a passed-through
+    credential), names in lower case; already chosen, the upstream adds its own."""
+
+
+class ReplySink(Protocol):
+    """Who takes an upstream's answer as it arrives. All calls are synchronous and come in the
+    order head, body*, then exactly one of `end` or `broke`; after `broke` nothing comes."""
+
+    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """The final (never 1xx) status and the header fields, names in lower case."""
+
+    def body(self, data: bytes) -> None: ...
+
+    def end(self) -> None:
+        """The body is complete by its framing (an answer that is delimited by closing also
+        ends here: whether it is whole only the dialect can say)."""
+
+    def broke(self, error: UpstreamError) -> None:
+        """No complete answer will come: before or after the head."""
+
+    def flush(self) -> None:
+        """All that one read brought has been delivered; write what you hold."""
+
+
+class Flow(Protocol):
+    """The sender's side of back-pressure, valid while a call is running."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Upstream(Protocol):
+    """Sends one call. Returns when `end` or `broke` was delivered to the sink; never raises
+    an error of its own. Cancelling it closes the connection at once."""
+
+    async def send(self, call: Call, sink: ReplySink) -> None: ...
+
+
+class Recorder(Protocol):
+    """Takes note of finished exchanges. Must return within microseconds and never raise."""
+
+    def record(self, record: ExchangeRecord) -> None: ...
