@@ -28,11 +28,26 @@ class Call:
     forwarded: Sequence[tuple[bytes, bytes]]
     """The few client headers that travel on (`anthropic-beta`, `traceparent`, a passed-through
     credential), names in lower case; already chosen, the upstream adds its own."""
+    first_byte_s: float
+    """How long the head of the answer may take once the request is sent."""
+    deadline: float
+    """When the whole exchange must be over, by the loop's monotonic clock."""
+
+
+class Flow(Protocol):
+    """The sender's side of back-pressure, valid while a call is running."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
 
 class ReplySink(Protocol):
     """Who takes an upstream's answer as it arrives. All calls are synchronous and come in the
     order head, body*, then exactly one of `end` or `broke`; after `broke` nothing comes."""
+
+    flow: Flow | None
+    """Set by the upstream before the head: how the sink makes it wait."""
 
     def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """The final (never 1xx) status and the header fields, names in lower case."""
@@ -48,14 +63,6 @@ class ReplySink(Protocol):
 
     def flush(self) -> None:
         """All that one read brought has been delivered; write what you hold."""
-
-
-class Flow(Protocol):
-    """The sender's side of back-pressure, valid while a call is running."""
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
 
 
 class Upstream(Protocol):

@@ -1,0 +1,140 @@
+"""One answer on its way to the client: head, body, and an end that is either clean or loud.
+
+Bytes are collected and written when the owner says `flush`, so that what arrived together
+leaves together. After the client has gone every call does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from plano.http1.connection import Connection
+
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+JSON = b"content-type: application/json\r\n"
+BODILESS = frozenset((204, 304))
+
+
+class InvalidField(ValueError):
+    """A field name or value that may not stand in a head."""
+
+
+class Flow(Protocol):
+    """Where an answer comes from: told to wait while the client does not keep up."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+def field_line(name: bytes, value: bytes) -> bytes:
+    """One header line. Refuses the bytes that would forge another (CR, LF, NUL)."""
+    if b"\n" in value or b"\r" in value or b"\0" in value:
+        raise InvalidField(f"the value of {name.decode('latin-1')!r} holds a CR, LF or NUL byte")
+    return b"%b: %b\r\n" % (name, value)
+
+
+def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([field_line(name, value) for name, value in fields])
+
+
+def status_line(status: int) -> bytes:
+    return STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
+
+
+class Reply:
+    """The answer to one request. `start`, `write`*, then `end` or `end_loudly`; or `send` for all at once."""
+
+    __slots__ = ("_chunked", "_connection", "_out", "bytes_out", "ended", "flow", "keep_alive", "started", "status")
+
+    def __init__(self, connection: Connection, *, keep_alive: bool) -> None:
+        self._connection: Connection | None = connection
+        self._out: list[bytes] = []
+        self._chunked = False
+        self.keep_alive = keep_alive
+        self.flow: Flow | None = None
+        """Set it while an answer streams: it is paused and resumed as the client reads."""
+        self.started = False
+        self.ended = False
+        self.status: int | None = None
+        self.bytes_out = 0
+        """Body bytes handed to the connection."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._connection is None
+
+    def send(self, status: int, fields: bytes, body: bytes) -> None:
+        """A whole answer in one write. `fields` are ready lines, without `content-length`."""
+        self.start(status, fields, len(body))
+        self.write(body)
+        self.end()
+
+    def start(self, status: int, fields: bytes, length: int | None) -> None:
+        """Render the head. Without a length the body is chunked (HTTP/1.0: ended by closing)."""
+        connection = self._connection
+        if connection is None:
+            return
+        self.started = True
+        self.status = status
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
+        elif status in BODILESS:
+            framing = b""
+        elif connection.http_1_0:
+            framing, self.keep_alive = b"", False
+        else:
+            framing, self._chunked = b"transfer-encoding: chunked\r\n", True
+        self.keep_alive = self.keep_alive and not connection.server.draining
+        persistence = b"" if self.keep_alive else b"connection: close\r\n"
+        self._out.append(
+            b"%b%b%b%b%b\r\n" % (status_line(status), connection.server.date(), fields, framing, persistence)
+        )
+
+    def write(self, data: bytes) -> None:
+        """Body bytes; they leave with the next `flush`."""
+        if self._connection is None or not data:
+            return
+        self.bytes_out += len(data)
+        if self._connection.bodiless:
+            return
+        if self._chunked:
+            self._out.append(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self._out.append(data)
+
+    def flush(self) -> None:
+        out = self._out
+        if not out:
+            return
+        self._out = []
+        if self._connection is not None:
+            self._connection.write(out[0] if len(out) == 1 else b"".join(out))
+
+    def end(self) -> None:
+        """The answer is whole: the last chunk, and the connection is free for the next request."""
+        if self.ended or self._connection is None:
+            return
+        self.ended = True
+        if self._chunked and not self._connection.bodiless:
+            self._out.append(b"0\r\n\r\n")
+        self.flush()
+
+    def end_loudly(self) -> None:
+        """The answer is not whole: write what is held, then FIN without the last chunk, so that no
+        client can take it for complete. Never RST, which could discard the bytes unread."""
+        if self.ended or self._connection is None:
+            return
+        self.ended = True
+        self.keep_alive = False
+        self.flush()
+        self._connection.hang_up()
+
+    def detach(self) -> None:
+        """The connection is gone or has moved on: nothing more is written."""
+        self._connection = None
+        self._out = []

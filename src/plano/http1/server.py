@@ -1,0 +1,92 @@
+"""What the connections of one listener share: limits, the clock, who answers, and how it ends.
+
+Draining: every further answer announces `connection: close`; idle connections are closed when
+the owner says so; what is still running after the drain limit is cancelled, and its handler
+tells the client why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import Any
+
+from plano.http1.alarms import Alarms
+from plano.http1.connection import Connection
+from plano.http1.limits import ServerLimits
+from plano.http1.reply import Reply
+from plano.http1.request import Refusal, Request
+
+Handler = Callable[[Request, Reply], Coroutine[Any, Any, None]]
+Refuser = Callable[[Refusal], tuple[int, bytes, bytes]]
+"""Turns a refusal into status, field lines and body, in the caller's dialect."""
+Defect = Callable[[Request, Reply, Exception], None]
+"""Answers a request whose handler raised: that is a bug, and still nobody may be left waiting."""
+
+
+class Server:
+    """What all connections of one listener share."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        refuse: Refuser,
+        defect: Defect,
+        limits: ServerLimits,
+        alarms: Alarms,
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float] = time.monotonic,
+        today: Callable[[], float] = time.time,
+    ) -> None:
+        self.handler = handler
+        self.refuse = refuse
+        self.defect = defect
+        self.limits = limits
+        self.alarms = alarms
+        self.loop = loop
+        self.now = now
+        self._today = today
+        self.connections: set[Connection] = set()
+        self.active = 0
+        """Requests being answered."""
+        self.buffered_bytes = 0
+        """Request bodies held, all connections together."""
+        self.draining = False
+        self.idle = asyncio.Event()
+        """Set while no connection is open; who drains waits for it."""
+        self.idle.set()
+        self._date = b""
+        self._date_until = 0.0
+
+    def protocol(self) -> Connection:
+        return Connection(self)
+
+    def date(self) -> bytes:
+        """The `date` line, rendered once a second."""
+        now = self.now()
+        if now >= self._date_until:
+            today = self._today()
+            self._date = b"date: %b\r\n" % formatdate(today, usegmt=True).encode()
+            self._date_until = now + 1.0 - today % 1.0
+        return self._date
+
+    def drain(self) -> None:
+        """From now on every answer says `connection: close`."""
+        self.draining = True
+
+    def close_idle(self) -> None:
+        """Close the connections that wait for nothing."""
+        for connection in tuple(self.connections):
+            connection.close_if_idle()
+
+    def cancel_active(self) -> None:
+        """End what is still being answered; its handler sees a cancellation and says why."""
+        for connection in tuple(self.connections):
+            connection.cancel_active()
+
+    def abort(self) -> None:
+        for connection in tuple(self.connections):
+            connection.abort()
