@@ -1,38 +1,41 @@
 """What exists: every model that can be asked for, under every name, fully linked.
 
-Immutable. A dangling name is found when it is built (by `config`), not when a request comes.
+Immutable. A dangling name is found when it is built (by `build`), not when a request comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Final, Literal
+from urllib.parse import quote
 
-from plano.catalog.names import ModelId, ProviderId, RequestedModel, RouteName
+from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.chat.dialect import Dialect
+from plano.config.secret import Secret
 
+__all__ = [
+    "CATCH_ALL",
+    "Catalog",
+    "Endpoint",
+    "Found",
+    "Missing",
+    "Model",
+    "Route",
+    "Secret",
+    "is_model_name",
+    "member",
+]
 
-class Secret:
-    """A key that is never shown: `str`, `repr` and formatting give stars; `reveal()` is the only way."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
+CATCH_ALL: Final = "*"
+"""The alias that answers to every name nothing else answers to."""
+MODEL_IN_PATH: Final = "{model}"
+"""Stands for the model in the path of a wildcard's endpoint (Azure names it there)."""
+LONGEST_NAME: Final = 256
+"""A name that is longer is nobody's; it also bounds what a 404 costs."""
+MOST_REMEMBERED: Final = 1024
+"""Wildcard members whose answer is kept; a client may invent any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Endpoint:
     """The full path of the operation: `/v1/chat/completions`."""
     query: str = ""
     """A query of the provider's own, without `?` (Azure's `api-version=…`)."""
+    auth: str | None = None
+    """How the key travels in this dialect, where that differs from `Model.auth`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the dialect itself asks for, lower-case (`anthropic-version`); a client's own value wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +74,143 @@ class Model:
     passthrough_auth: bool = False
     http_host: str | None = None
     """The `Host` to send instead of the endpoint's own."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Extra request headers, as configured."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Extra request headers, as configured; they may hold credentials."""
     is_default: bool = False
 
     @property
     def is_wildcard(self) -> bool:
-        return self.upstream_model == "*"
+        return self.upstream_model == "*" or self.upstream_model.endswith("/*")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a requested name leads to."""
+
+    model: Model
+    upstream_model: str
+    """What the provider is to be sent as `model`."""
+    id: ModelId
+    """`provider/model` in full, the wildcard filled in."""
+    by: Literal["name", "alias", "full", "bare", "wildcard", "catch_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Nothing answers to the name."""
+
+    near: tuple[str, ...] = ()
+    """Names that look like it, the likest first."""
+    ambiguous: tuple[str, ...] = ()
+    """When it is the id of several declared models: their names, one of which must be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A kind of work, in words, and the models that are wanted for it."""
+
+    name: RouteName
+    description: str
+    candidates: tuple[Found, ...]
+    """In order of preference."""
+    prefer: Literal["cheapest", "fastest", "none"] = "none"
+    examples: tuple[str, ...] = ()
+
+
+class Catalog:
+    """Every model, alias and route; finds the model a name means."""
+
+    __slots__ = ("_known", "_remembered", "_wildcards", "aliases", "default", "models", "routes")
+
+    def __init__(
+        self, models: Iterable[Model], aliases: Mapping[str, Found], routes: Iterable[Route] = ()
+    ) -> None:
+        self.models: Final = tuple(models)
+        self.aliases: Final = dict(aliases)
+        """Alias to what it means, the catch-all included."""
+        self.routes: Final = tuple(routes)
+        self.default: Final = next((model for model in self.models if model.is_default), None)
+        self._known = _index(self.models, self.aliases)
+        self._wildcards = {model.id[:-2]: model for model in self.models if model.is_wildcard}
+        self._remembered: dict[str, Found] = {}
+
+    def find(self, requested: str) -> Found | Missing:
+        """Exact name, alias, full model, bare id, wildcard member, catch-all: the first that fits."""
+        known = self._known.get(requested)
+        if known is not None:
+            return known
+        remembered = self._remembered.get(requested)
+        if remembered is not None:
+            return remembered
+        found = self._member(requested) or self.aliases.get(CATCH_ALL)
+        if found is None:
+            return Missing(near=self.near(requested))
+        if found.by == "wildcard":
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[requested] = found
+        return found
+
+    def near(self, requested: str) -> tuple[str, ...]:
+        """Up to three names that look like `requested`."""
+        if len(requested) > LONGEST_NAME:
+            return ()
+        return tuple(get_close_matches(requested, self._known, n=3, cutoff=0.6))
+
+    def _member(self, requested: str) -> Found | None:
+        if not self._wildcards or not is_model_name(requested) or requested.endswith("*"):
+            return None
+        prefix = requested
+        while "/" in prefix:
+            prefix = prefix.rpartition("/")[0]
+            model = self._wildcards.get(prefix)
+            if model is not None:
+                return member(model, requested)
+        return None
+
+
+def member(model: Model, full: str) -> Found:
+    """The model `full` (`provider/model`) under the wildcard `model`."""
+    upstream_model = full.partition("/")[2]
+    if any(MODEL_IN_PATH in endpoint.path for endpoint in model.endpoints.values()):
+        model = replace(model, endpoints=_with_model(model.endpoints, upstream_model))
+    return Found(model, upstream_model, ModelId(full), "wildcard")
+
+
+def is_model_name(text: str) -> bool:
+    """Whether `text` may be `provider/model`: it goes into header fields, so visible ASCII only."""
+    provider, slash, model = text.partition("/")
+    well_formed = bool(provider and slash and model) and len(text) <= LONGEST_NAME
+    return well_formed and text.isascii() and text.isprintable() and " " not in text
+
+
+def _with_model(endpoints: Mapping[Dialect, Endpoint], model: str) -> dict[Dialect, Endpoint]:
+    return {
+        dialect: replace(endpoint, path=endpoint.path.replace(MODEL_IN_PATH, quote(model, safe="")))
+        for dialect, endpoint in endpoints.items()
+    }
+
+
+def _index(models: tuple[Model, ...], aliases: Mapping[str, Found]) -> dict[str, Found | Missing]:
+    """Every fixed name and what it means. Written from the weakest kind of name to the strongest."""
+    concrete = [model for model in models if not model.is_wildcard]
+    index: dict[str, Found | Missing] = {}
+    for name, owners in (*_owners(concrete, "bare").items(), *_owners(concrete, "full").items()):
+        index[name] = owners[0] if len(owners) == 1 else Missing(ambiguous=_choices(owners))
+    index |= {alias: found for alias, found in aliases.items() if alias != CATCH_ALL}
+    index |= {model.name: Found(model, model.upstream_model, model.id, "name") for model in concrete}
+    return index
+
+
+def _owners(models: list[Model], by: Literal["bare", "full"]) -> dict[str, list[Found]]:
+    owners: dict[str, list[Found]] = {}
+    for model in models:
+        name = model.upstream_model if by == "bare" else model.id
+        owners.setdefault(name, []).append(Found(model, model.upstream_model, model.id, by))
+    return owners
+
+
+def _choices(owners: list[Found]) -> tuple[str, ...]:
+    """The names that tell them apart: in full, unless they share that too."""
+    ids = {found.id for found in owners}
+    return tuple(found.id if len(ids) == len(owners) else found.model.name for found in owners)
