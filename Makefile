@@ -1,0 +1,95 @@
+# Everything a developer types. `make help` lists it.
+# Needs Python 3.11 or newer and make; the rest is installed into .venv from hashed locks.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CODE := src tests benchmarks examples
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(LOCK)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- setting up: each stamp is redone only when what it was made from has changed ---
+
+$(BIN)/python:
+	@tools/make_venv.sh $(VENV)
+
+$(VENV)/.installed: requirements/run.lock requirements/demo.lock pyproject.toml | $(BIN)/python
+	@echo "installing Plano into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/run.lock -r requirements/demo.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed
+	@echo "installing what the checks and tests need into $(VENV)"
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.installed-dev ## .venv with everything in it
+
+# --- using it ---
+
+.PHONY: run
+run: $(VENV)/.installed ## start the gateway on simulated models, send it requests, leave it running
+	@$(BIN)/python examples/demo.py
+
+# --- checking it ---
+
+.PHONY: check
+check: $(VENV)/.installed-dev ## formatting, lint, types, who imports whom
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## rewrite the code in the project's formatting
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix-only $(CODE)
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## every test
+	@tools/ensure_redis.sh
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: fault
+fault: $(VENV)/.installed-dev ## the fault tests alone
+	$(BIN)/pytest tests/fault $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev ## by hand: every property test, fresh seeds, many more examples
+	$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
+
+# --- measuring it ---
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## what a request costs: CPU, latency, memory
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.installed-dev ## the same, beside other gateways (installs them apart)
+	$(BIN)/python -m benchmarks.run --peers $(ARGS)
+
+# --- maintaining it ---
+
+$(BIN)/pip-compile:
+	@$(MAKE) --no-print-directory setup
+
+.PHONY: lock
+lock: | $(BIN)/pip-compile ## pin what pyproject.toml and requirements/*.in ask for (LOCK=--upgrade: the newest)
+	$(COMPILE) --build-deps-for editable -o requirements/run.lock pyproject.toml
+	$(COMPILE) -o requirements/demo.lock requirements/demo.in
+	$(COMPILE) -o requirements/dev.lock requirements/dev.in
+
+.PHONY: clean
+clean: ## remove .venv and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info
