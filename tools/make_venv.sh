@@ -18,7 +18,8 @@ for candidate in ${PYTHON:-} python3.11 python3; do
     fi
 done
 if [ -z "$python" ]; then
-    echo "Plano needs Python 3.11 or newer; found: $(python3 --version 2>&1 || echo 'no python3')." >&2
+    found=$(python3 --version 2>/dev/null || echo "no python3")
+    echo "Plano needs Python 3.11 or newer; found: $found." >&2
     echo "Install it (Debian: apt-get install python3.11 python3.11-venv), or name one: make PYTHON=/path/to/python3" >&2
     exit 1
 fi
