@@ -22,7 +22,7 @@ settings.load_profile("repeatable")
 _strayed: list[str] = []
 
 
-class StrayedError(RuntimeError):
+class StrayedOffLoopback(RuntimeError):
     """A test tried to reach another machine. Not an OSError, so that code under test cannot take
     it for an upstream that is down."""
 
@@ -56,7 +56,7 @@ def _stay_here(event: str, arguments: tuple[object, ...]) -> None:
     if name.rstrip(".").endswith(".invalid"):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     _strayed.append(f"{event} {name}")
-    raise StrayedError(f"{event}: {name!r} is not this machine; tests stay on loopback")
+    raise StrayedOffLoopback(f"{event}: {name!r} is not this machine; tests stay on loopback")
 
 
 sys.addaudithook(_stay_here)
