@@ -16,7 +16,7 @@ class PlanoError(Exception):
     """A problem with a code. `message` says what was found, what was expected and what to do."""
 
     code: ClassVar[str]
-    status: ClassVar[int]
+    status: int
     fault: ClassVar[Fault]
     may_try_another: ClassVar[bool] = False
     """Whether another candidate could answer the same request."""
@@ -198,6 +198,21 @@ class UpstreamInvalid(UpstreamError):
     status = 502
 
 
+class UpstreamRefused(UpstreamError):
+    """The provider answered with an error of its own, which is passed on with its status.
+
+    Also an error event that came before any content: the provider's 200 was not one, and the
+    status is the one its dialect gives to that kind of error.
+    """
+
+    code = "upstream_error"
+    status = 502
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class UpstreamBroke(UpstreamError):
     """The answer ended before its terminal event, or its framing broke."""
 
@@ -234,6 +249,7 @@ ALL: tuple[type[PlanoError], ...] = (
     UpstreamUnreachable,
     UpstreamAuth,
     UpstreamInvalid,
+    UpstreamRefused,
     UpstreamBroke,
     UpstreamTimeout,
 )

@@ -47,7 +47,8 @@ class ReplySink(Protocol):
     order head, body*, then exactly one of `end` or `broke`; after `broke` nothing comes."""
 
     flow: Flow | None
-    """Set by the upstream before the head: how the sink makes it wait."""
+    """Set by the upstream as the request goes out: how the sink makes it wait. None again once the
+    answer's last byte is in."""
 
     def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """The final (never 1xx) status and the header fields, names in lower case."""
@@ -66,10 +67,36 @@ class ReplySink(Protocol):
 
 
 class Upstream(Protocol):
-    """Sends one call. Returns when `end` or `broke` was delivered to the sink; never raises
-    an error of its own. Cancelling it closes the connection at once."""
+    """Sends one call. Returns when `end` or `broke` was delivered to the sink; never raises an
+    error of its own. Cancelling it closes the connection at once; so does a sink that raises,
+    and what it raised is raised again here."""
 
     async def send(self, call: Call, sink: ReplySink) -> None: ...
+
+
+class ClientReply(Protocol):
+    """The answer on its way to the client; see `plano.http1.reply.Reply`, which is one."""
+
+    started: bool
+    ended: bool
+    bytes_out: int
+
+    @property
+    def gone(self) -> bool: ...
+
+    def attach(self, flow: Flow | None) -> None: ...
+
+    def send(self, status: int, fields: bytes, body: bytes) -> None: ...
+
+    def start(self, status: int, fields: bytes, length: int | None) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def end(self) -> None: ...
+
+    def end_loudly(self) -> None: ...
 
 
 class Recorder(Protocol):

@@ -296,7 +296,7 @@ class Connection(asyncio.Protocol):
         self.bodiless = request.method == "HEAD"
         self.http_1_0 = request.http_1_0
         self.reply = reply = Reply(self, keep_alive=keep_alive)
-        server.active += 1
+        server.in_flight.count += 1
         self._task = server.loop.create_task(self._answer(request, reply))
 
     async def _answer(self, request: Request, reply: Reply) -> None:
@@ -306,7 +306,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:
             server.defect(request, reply, error)
         finally:
-            server.active -= 1
+            server.in_flight.count -= 1
             self._task = None
             self._answered(reply)
 
@@ -340,6 +340,9 @@ class Connection(asyncio.Protocol):
     def _rest(self) -> None:
         """Between two requests; the next one's first bytes may already be here."""
         server = self.server
+        if server.closing and self._request is None:
+            self._close()
+            return
         limits, now = server.limits, server.now()
         if self._expects and self.transport is not None:
             self._expects = False
@@ -409,6 +412,11 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     # -- deadlines
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the client has more waiting for it than it may."""
+        return self._stalled_at >= 0
 
     def _unread(self) -> int:
         """Bytes of answers that the client has not taken yet."""

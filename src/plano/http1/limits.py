@@ -41,6 +41,9 @@ class ServerLimits:
     drain_s: float = 30.0
     """SIGTERM to the moment the remaining answers are ended with an error: Kubernetes kills after 30 s
     by default, so the configured grace period must be longer."""
+    drain_idle_s: float = 5.0
+    """How long, after SIGTERM, clients with an idle connection have to send a request and be told
+    `connection: close`; a connection closed without that word loses the request that crosses it."""
     max_connections: int = 10_000
     """Client connections a worker keeps at most; lowered to what the descriptor limit allows."""
 

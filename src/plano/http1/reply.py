@@ -56,7 +56,6 @@ class Reply:
         self._chunked = False
         self.keep_alive = keep_alive
         self.flow: Flow | None = None
-        """Set it while an answer streams: it is paused and resumed as the client reads."""
         self.started = False
         self.ended = False
         self.status: int | None = None
@@ -67,6 +66,12 @@ class Reply:
     def gone(self) -> bool:
         """Whether the client has left."""
         return self._connection is None
+
+    def attach(self, flow: Flow | None) -> None:
+        """Where the answer comes from: paused and resumed as the client reads. None: nowhere any more."""
+        self.flow = flow
+        if flow is not None and self._connection is not None and self._connection.stalled:
+            flow.pause()
 
     def send(self, status: int, fields: bytes, body: bytes) -> None:
         """A whole answer in one write. `fields` are ready lines, without `content-length`."""

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Protocol
 
 from plano.http1.alarms import Alarms
 from plano.http1.connection import Connection
@@ -26,6 +26,12 @@ Defect = Callable[[Request, Reply, Exception], None]
 """Answers a request whose handler raised: that is a bug, and still nobody may be left waiting."""
 
 
+class InFlight(Protocol):
+    """How many requests are being answered; `count` is kept here and read elsewhere."""
+
+    count: int
+
+
 class Server:
     """What all connections of one listener share."""
 
@@ -36,6 +42,7 @@ class Server:
         refuse: Refuser,
         defect: Defect,
         limits: ServerLimits,
+        in_flight: InFlight,
         alarms: Alarms,
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], float] = time.monotonic,
@@ -50,11 +57,12 @@ class Server:
         self.now = now
         self._today = today
         self.connections: set[Connection] = set()
-        self.active = 0
-        """Requests being answered."""
+        self.in_flight = in_flight
         self.buffered_bytes = 0
         """Request bodies held, all connections together."""
         self.draining = False
+        self.closing = False
+        """Connections are closed as soon as they are idle."""
         self.idle = asyncio.Event()
         """Set while no connection is open; who drains waits for it."""
         self.idle.set()
@@ -78,7 +86,8 @@ class Server:
         self.draining = True
 
     def close_idle(self) -> None:
-        """Close the connections that wait for nothing."""
+        """Close the connections that wait for nothing, and the others when they come to rest."""
+        self.closing = True
         for connection in tuple(self.connections):
             connection.close_if_idle()
 

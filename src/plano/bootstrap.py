@@ -1,0 +1,246 @@
+"""The composition root: configuration in, running objects out. Nothing else constructs an adapter.
+
+Start: alarms, recording, pools, exchange, listeners; ready when the listeners listen. Stop in
+the opposite order: readiness off, every answer announces its connection's end, idle connections
+close after a grace in which clients learn of it, what still runs at the drain limit is ended
+with an error its client can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Literal, TypeVar
+
+from plano.catalog.catalog import Catalog
+from plano.config.load import Configuration
+from plano.exchange.exchange import Exchange, Timing
+from plano.exchange.ports import Upstream
+from plano.http1.alarms import Alarms
+from plano.http1.dial import client_context
+from plano.http1.limits import ClientLimits, ServerLimits
+from plano.http1.pool import Pool
+from plano.http1.proxies import Proxies
+from plano.http1.server import Server
+from plano.observe.access_log import AccessLog, LogFormat
+from plano.observe.log_writer import DescriptorOutput, LogWriter
+from plano.observe.metrics import Metrics, Snapshot
+from plano.observe.recording import InFlight, Recording
+from plano.routing.router import Ladder
+from plano.server.admin import Admin, Render
+from plano.server.app import App
+from plano.upstream.client import HttpUpstream
+from plano.upstream.simulated.provider import Simulated
+
+BACKLOG = 2048
+"""Connections the kernel keeps while we are busy; Linux cuts it to net.core.somaxconn."""
+LAST_WORDS_S = 2.5
+"""What ended answers have for their last bytes to be read."""
+
+Limits = TypeVar("Limits", ServerLimits, ClientLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds to the configuration."""
+
+    log_format: LogFormat = "json"
+    log_descriptor: int = 1
+    environment: Mapping[str, str] | None = None
+    """Where proxy variables are read; None: no proxies."""
+
+
+class Gateway:
+    """A running worker: one listener, its pools, its recording."""
+
+    def __init__(self, configuration: Configuration, catalog: Catalog, options: Options) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._configuration = configuration
+        self.state: Literal["starting", "ready", "draining", "stopped"] = "starting"
+        self._alarms = Alarms(self._loop)
+        self.in_flight = InFlight()
+        self.recording = self._recording(catalog, options)
+        self.limits = limited(ServerLimits(), configuration)
+        self._client_limits = limited(ClientLimits(), configuration)
+        self._pool = self._new_pool(options)
+        self.server = self._server(catalog, self._exchange(catalog))
+        self._listener: asyncio.Server | None = None
+
+    # -- construction
+
+    def _recording(self, catalog: Catalog, options: Options) -> Recording:
+        writer = LogWriter(DescriptorOutput(options.log_descriptor))
+        return Recording(
+            access_log=AccessLog(writer, options.log_format),
+            metrics=Metrics(model.id for model in catalog.models),
+            in_flight=self.in_flight,
+            call_later=self._loop.call_later,
+        )
+
+    def _new_pool(self, options: Options) -> Pool:
+        overrides = self._configuration.overrides
+        return Pool(
+            self._loop,
+            self._client_limits,
+            self._alarms,
+            tls=partial(client_context, overrides.upstream_tls_ca_path),
+            proxies=Proxies.read(options.environment or {}),
+        )
+
+    def _exchange(self, catalog: Catalog) -> Exchange:
+        http = HttpUpstream(self._pool)
+        http.prepare(model for model in catalog.models if not model.is_wildcard)
+        upstreams: dict[str, Upstream] = {"http": http, "https": http, "simulated": Simulated()}
+        limits = self._client_limits
+        return Exchange(
+            ladder=Ladder(catalog),
+            upstreams=upstreams,
+            recorder=self.recording,
+            timing=Timing(limits.first_byte_s, limits.exchange_s, limits.reply_bytes),
+            now=time.monotonic,
+        )
+
+    def _server(self, catalog: Catalog, exchange: Exchange) -> Server:
+        app = App(
+            catalog=catalog,
+            exchange=exchange,
+            recorder=self.recording,
+            is_ready=self.is_ready,
+            new_id=new_request_id,
+            now=time.monotonic,
+            today=time.time,
+        )
+        return Server(
+            app.handle,
+            refuse=app.refuse,
+            defect=app.defect,
+            limits=self.limits,
+            in_flight=self.in_flight,
+            alarms=self._alarms,
+            loop=self._loop,
+        )
+
+    # -- life
+
+    def is_ready(self) -> bool:
+        return self.state == "ready"
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve what connects to `listening`, a bound socket; ready from then on."""
+        self._listener = await self._loop.create_server(self.server.protocol, sock=listening, backlog=BACKLOG)
+        self.state = "ready"
+
+    async def stop(self, *, grace_s: float | None = None, hurry: asyncio.Event | None = None) -> None:
+        """Drain and end. Idle clients have `grace_s` (the limits' `drain_idle_s`) to learn of it from an
+        answer; what is being answered has until `drain_s`, or until `hurry` is set, whatever is first."""
+        if self.state == "stopped":
+            return
+        self.state = "draining"
+        limits = self.limits
+        hurry = hurry or asyncio.Event()
+        deadline = self._loop.time() + limits.drain_s
+        self.server.drain()
+        grace_s = limits.drain_idle_s if grace_s is None else grace_s
+        await _first((self.server.idle, hurry), min(grace_s, limits.drain_s))
+        if self._listener is not None:
+            self._listener.close()
+        self.server.close_idle()
+        await _first((self.server.idle, hurry), deadline - self._loop.time())
+        self.server.cancel_active()
+        await _first((self.server.idle,), LAST_WORDS_S)
+        self.server.abort()
+        await self._pool.close()
+        self.recording.close()
+        self._alarms.close()
+        self.state = "stopped"
+
+
+class AdminListener:
+    """Metrics and health on a listener of their own, for one worker or for the process that has several."""
+
+    def __init__(self, *, render: Render, is_ready: Callable[[], bool]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._alarms = Alarms(self._loop)
+        admin = Admin(render=render, is_ready=is_ready, new_id=new_request_id)
+        self._server = Server(
+            admin.handle,
+            refuse=admin.refuse,
+            defect=admin.defect,
+            limits=ServerLimits(),
+            in_flight=InFlight(),
+            alarms=self._alarms,
+            loop=self._loop,
+        )
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self, listening: socket.socket) -> None:
+        self._listener = await self._loop.create_server(self._server.protocol, sock=listening, backlog=16)
+
+    def stop(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        self._server.abort()
+        self._alarms.close()
+
+
+async def render(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
+    """A scrape's answer, made off the loop: the exposition library takes its time to load."""
+    return await asyncio.get_running_loop().run_in_executor(None, _rendered, snapshot, accept)
+
+
+def _rendered(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
+    from plano.observe import exposition
+
+    return exposition.render(snapshot, accept)
+
+
+async def _first(events: tuple[asyncio.Event, ...], timeout_s: float) -> None:
+    """Wait for any of the events, no longer than `timeout_s`."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=max(timeout_s, 0.0), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def limited(limits: Limits, configuration: Configuration) -> Limits:
+    """The limits with what the configuration changes."""
+    known = {field.name for field in fields(limits)}
+    changes = {name: value for name, value in configuration.listener.limits.items() if name in known}
+    return replace(limits, **changes)
+
+
+def new_request_id() -> str:
+    """128 random bits in hex, as a trace id has them. Not a secret, so the fast generator will do."""
+    return f"{random.getrandbits(128):032x}"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound TCP socket for `host`, not yet listening. Raises OSError as the system says it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed, else the standard one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

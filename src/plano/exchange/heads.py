@@ -1,0 +1,68 @@
+"""What a client is told in the head of an answer: built from a list, never copied and pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from plano.errors import MethodNotAllowed, Overloaded, PlanoError, ShuttingDown, UpstreamAuth
+from plano.http1.reply import JSON, field_line
+from plano.routing.decision import Candidate, Decision
+
+PASSED_ON = frozenset(
+    (
+        b"cache-control",
+        b"content-language",
+        b"content-type",
+        b"openai-processing-ms",
+        b"openai-version",
+        b"request-id",
+        b"retry-after",
+        b"retry-after-ms",
+        b"x-accel-buffering",
+        b"x-plano-simulated",
+        b"x-should-retry",
+    )
+)
+"""Fields of an upstream's answer that travel on. Framing, cookies, the provider's account names and
+whatever a proxy on the way has added do not."""
+PASSED_ON_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+RETRY_AFTER_S = 1
+"""What a client that was shed is told to wait: load comes and goes within seconds."""
+
+
+def visible(text: str) -> str:
+    """Text that may stand in a field: visible ASCII as it is, everything else percent-encoded as UTF-8."""
+    if text.isascii() and text.isprintable():
+        return text
+    return quote(text, safe="!#$&'()*+,/:;=?@[]")
+
+
+def decision_lines(decision: Decision, candidate: Candidate) -> bytes:
+    """Who answers and who decided so."""
+    lines = f"x-plano-model: {visible(candidate.id)}\r\nx-plano-decision: {decision.step}\r\n"
+    if decision.route is not None:
+        lines += f"x-plano-route: {quote(decision.route, safe='')}\r\n"
+    return lines.encode("ascii")
+
+
+def passed_on(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The lines of an upstream's head that the client gets to see."""
+    return b"".join(
+        [
+            field_line(name, value)
+            for name, value in fields
+            if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+        ]
+    )
+
+
+def problem_lines(problem: PlanoError) -> bytes:
+    """The fields of an error that Plano itself answers with."""
+    if isinstance(problem, MethodNotAllowed):
+        return JSON + f"allow: {problem.allowed}\r\n".encode()
+    if isinstance(problem, Overloaded | ShuttingDown):
+        return JSON + b"retry-after: %d\r\n" % RETRY_AFTER_S
+    if isinstance(problem, UpstreamAuth):
+        return JSON + b"x-should-retry: false\r\n"
+    return JSON

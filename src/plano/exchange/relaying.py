@@ -1,0 +1,333 @@
+"""An upstream's answer on its way to the client, learnt from as it passes.
+
+A stream is relayed in whole events, so that an error event can follow a cut without being glued
+to half a line; the prelude is held until the first content, which is the commit point. A plain
+answer is held until it is whole (up to a cap), because half of one helps nobody. What never was
+a success, or ended before its dialect's terminal event, becomes a problem: before the commit
+point the exchange answers with it, after it the client gets the dialect's error event and a FIN
+without the last chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from plano.errors import PlanoError, UpstreamAuth, UpstreamBroke, UpstreamError, UpstreamInvalid, UpstreamRefused
+from plano.exchange.heads import passed_on
+from plano.exchange.inflating import Inflater
+
+if TYPE_CHECKING:
+    from plano.exchange.ports import ClientReply, Flow
+    from plano.exchange.record import ExchangeRecord
+    from plano.wire.dialects import Codec, StreamReader
+
+HELD_PRELUDE_BYTES = 16 * 1024
+"""A prelude longer than this goes out although no content was seen; real ones are under 4 KiB."""
+HELD_PLAIN_BYTES = 1024 * 1024
+"""A plain answer longer than this goes out before it is whole; only generated images are."""
+HELD_ERROR_BYTES = 256 * 1024
+"""What is read of an error's body."""
+EVENT_STREAM = b"text/event-stream"
+AUTH_STATUSES = frozenset((401, 403))
+
+Kind = Literal["unknown", "stream", "plain", "error"]
+
+
+class Relay:
+    """The sink of one attempt. After it ended, `problem` says whether the client still needs an answer."""
+
+    __slots__ = (
+        "_codec",
+        "_fields",
+        "_flow",
+        "_held",
+        "_held_bytes",
+        "_inflater",
+        "_kind",
+        "_length",
+        "_lines",
+        "_now",
+        "_own_credential",
+        "_reader",
+        "_reply",
+        "_reply_limit",
+        "_status",
+        "_stream",
+        "committed",
+        "problem",
+        "record",
+    )
+
+    def __init__(
+        self,
+        *,
+        reply: ClientReply,
+        record: ExchangeRecord,
+        codec: Codec,
+        choices: int,
+        stream: bool,
+        lines: bytes,
+        own_credential: bool,
+        reply_limit: int,
+        now: Callable[[], float],
+    ) -> None:
+        """`lines`: our own field lines of the answer; `own_credential`: the client's key went
+        upstream, so a refusal of it is the client's to see."""
+        self._reply = reply
+        self.record = record
+        self._codec = codec
+        self._stream = stream
+        self._lines = lines
+        self._own_credential = own_credential
+        self._reply_limit = reply_limit
+        self._now = now
+        self._kind: Kind = "unknown"
+        self._reader: StreamReader | None = codec.stream_reader(choices, reply_limit) if stream else None
+        self._inflater: Inflater | None = None
+        self._status = 0
+        self._fields = b""
+        self._length: int | None = None
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._flow: Flow | None = None
+        self.committed = False
+        """Whether anything was sent to the client: from then on no other candidate may be tried."""
+        self.problem: PlanoError | None = None
+
+    # -- the upstream's side (ReplySink)
+
+    @property
+    def flow(self) -> Flow | None:
+        return self._flow
+
+    @flow.setter
+    def flow(self, flow: Flow | None) -> None:
+        self._flow = flow
+        self._reply.attach(flow)
+        if flow is not None:
+            self.record.sent = self._now()
+            self.record.phase = "head"
+
+    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        record = self.record
+        record.first_byte = self._now()
+        record.phase = "content"
+        self._status = status
+        content_type, coding = b"", b""
+        for name, value in headers:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-encoding":
+                coding = value
+            elif name == b"content-length":
+                self._length = int(value)
+        self._fields = passed_on(headers)
+        if status >= 400:
+            self._kind = "error"
+        elif status >= 300 or status < 200:
+            self.fail(problem := self._redirected(status))
+            raise problem
+        elif self._reader is None:
+            self._kind = "plain"
+        elif content_type[:17].lower() == EVENT_STREAM:
+            self._kind = "stream"
+        if coding and coding.lower() != b"identity":
+            self._read_through(coding)
+
+    def body(self, data: bytes) -> None:
+        if self.problem is not None:
+            return
+        try:
+            if self._inflater is not None:
+                data = self._inflater.feed(data)
+            if self._kind == "stream":
+                self._relay_events(data)
+            else:
+                self._hold(data)
+        except UpstreamError as problem:
+            self.fail(problem)
+            raise
+
+    def end(self) -> None:
+        if self.problem is not None:
+            return
+        try:
+            self._finish()
+        except UpstreamError as problem:
+            self.fail(problem)
+
+    def broke(self, error: UpstreamError) -> None:
+        if self.problem is not None:
+            return
+        if self._kind == "stream" and self._reader is not None and self._reader.ended:
+            self._finish_stream(self._reader)
+            return
+        self.fail(error)
+
+    def flush(self) -> None:
+        self._reply.flush()
+
+    # -- streams
+
+    def _relay_events(self, data: bytes) -> None:
+        reader = self._reader
+        assert reader is not None
+        events = reader.feed(data)
+        if self.committed:
+            self._reply.write(events)
+            return
+        if events:
+            self._held.append(events)
+            self._held_bytes += len(events)
+        if reader.content or self._held_bytes > HELD_PRELUDE_BYTES or (reader.ended and reader.error is None):
+            self._commit(None)
+        elif reader.error is not None:
+            raise self._codec.error_of(reader.error)
+
+    def _finish_stream(self, reader: StreamReader) -> None:
+        rest = reader.finish()
+        self._learn_from_stream(reader)
+        if not reader.ended and not (self.committed and reader.error is not None):
+            raise UpstreamBroke("The provider's stream ended before its last event.")
+        if not self.committed:
+            self._commit(None)
+        self._reply.write(rest)
+        self.record.phase = "done"
+        self._reply.end()
+
+    def _learn_from_stream(self, reader: StreamReader) -> None:
+        record = self.record
+        record.usage = reader.usage
+        record.served = reader.served
+        record.finish_reason = reader.finish_reason
+        record.upstream_id = reader.id
+        if reader.error is not None:
+            record.code = UpstreamRefused.code
+            record.ending = "upstream_failed"
+
+    # -- plain answers and errors
+
+    def _hold(self, data: bytes) -> None:
+        if self.committed:
+            self._reply.write(data)
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._kind == "plain":
+            if self._held_bytes > HELD_PLAIN_BYTES:
+                self._commit_unseen()
+        elif self._kind == "unknown":
+            self._recognise(data)
+        elif self._held_bytes > HELD_ERROR_BYTES:
+            raise self._unreadable(self._status, "an oversized body")
+
+    def _recognise(self, data: bytes) -> None:
+        """A stream was asked for and the content type is something else: some servers just forget it."""
+        self._held, self._held_bytes = [], 0
+        if not data.lstrip().startswith((b"data:", b"event:", b":")):
+            raise UpstreamInvalid("A stream was asked for, and the provider answered with something else.")
+        self._kind = "stream"
+        self._relay_events(data)
+
+    def _commit_unseen(self) -> None:
+        """A long plain answer: relayed as it comes from here on, its usage unknown."""
+        first = b"".join(self._held)
+        if first.lstrip()[:1] != b"{":
+            raise UpstreamInvalid("The provider's answer is not a JSON object.")
+        self._held = [first]
+        self._commit(self._length if self._inflater is None else None)
+
+    def _finish(self) -> None:
+        if self._inflater is not None and not self._inflater.whole:
+            raise UpstreamBroke("The provider's compressed answer ended early.")
+        if self._kind == "stream" and self._reader is not None:
+            self._finish_stream(self._reader)
+        elif self.committed:
+            self.record.phase = "done"
+            self._reply.end()
+        elif self._kind == "plain":
+            self._finish_plain(b"".join(self._held))
+        elif self._kind == "error":
+            self._finish_error(b"".join(self._held))
+        else:
+            raise UpstreamInvalid("A stream was asked for, and the provider answered with nothing.")
+
+    def _finish_plain(self, body: bytes) -> None:
+        facts = self._codec.read_reply(body)
+        record = self.record
+        record.usage = facts.usage
+        record.served = facts.served
+        record.finish_reason = facts.finish_reason
+        record.upstream_id = facts.id
+        if facts.error is not None:
+            raise self._codec.error_of(facts.error)
+        self._held = [body]
+        self._commit(len(body))
+        record.phase = "done"
+        self._reply.end()
+
+    def _finish_error(self, body: bytes) -> None:
+        """An error of the provider's own: passed on as it is, but for a refused key and for pages."""
+        status = self._status
+        if status in AUTH_STATUSES and not self._own_credential:
+            raise UpstreamAuth(
+                f"The provider refused the configured key with status {status}; "
+                "check access_key of this model in the gateway's configuration."
+            )
+        if not self._codec.is_error(body):
+            raise self._unreadable(status, "a body that is not an error of its dialect")
+        record = self.record
+        record.code = UpstreamRefused.code
+        record.ending = "upstream_failed" if status >= 500 or status == 429 else "refused"
+        self._held = [body]
+        self._commit(len(body))
+        record.phase = "done"
+        self._reply.end()
+
+    @staticmethod
+    def _unreadable(status: int, found: str) -> UpstreamError:
+        return UpstreamRefused(f"The provider answered with status {status} and {found}.", status=status)
+
+    @staticmethod
+    def _redirected(status: int) -> UpstreamError:
+        return UpstreamInvalid(
+            f"The provider answered with status {status}; redirects are never followed. "
+            "Check base_url of this model in the gateway's configuration."
+        )
+
+    # -- both
+
+    def _read_through(self, coding: bytes) -> None:
+        try:
+            limit = float("inf") if self._kind == "stream" else self._reply_limit
+            self._inflater = Inflater(coding, limit_bytes=limit)
+        except UpstreamError as problem:
+            self.fail(problem)
+            raise
+
+    def _commit(self, length: int | None) -> None:
+        """The commit point: the head and what was held go out."""
+        self.committed = True
+        record = self.record
+        record.first_content = self._now()
+        record.phase = "stream"
+        record.status = self._status
+        reply = self._reply
+        reply.start(self._status, self._fields + self._lines, length)
+        for data in self._held:
+            reply.write(data)
+        self._held = []
+
+    def fail(self, problem: PlanoError) -> None:
+        """No whole answer comes of this: what was held is dropped, and a client that has seen a part
+        is told in its dialect. From `head` and `body` the problem is raised as well: that makes the
+        upstream close its connection."""
+        self.problem = problem
+        self._held = []
+        if self._reader is not None and self._kind == "stream":
+            self._learn_from_stream(self._reader)
+        if self.committed and self._stream:
+            self._reply.write(self._codec.error_event(problem, self.record.request_id))
+        if self.committed:
+            self._reply.end_loudly()

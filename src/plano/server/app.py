@@ -1,0 +1,160 @@
+"""Method and path to handler; everything that is not an exchange is answered here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from plano.catalog.catalog import Catalog
+from plano.errors import MethodNotAllowed, NotFound, PlanoError
+from plano.exchange.exchange import Exchange
+from plano.exchange.ports import Recorder
+from plano.exchange.record import ExchangeRecord
+from plano.http1.reply import JSON, Reply
+from plano.http1.request import Refusal, Request
+from plano.server import problems
+from plano.server.inference import Inference
+from plano.server.models import anthropic_list, openai_list
+from plano.wire.dialects import DIALECTS
+
+Handler = Callable[[Request, Reply], Coroutine[Any, Any, None]]
+
+REQUEST_ID = b"x-request-id"
+LONGEST_REQUEST_ID = 128
+REQUEST_ID_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+SHOWN_PATH = 256
+"""How much of a path from outside goes into the record."""
+
+
+class App:
+    """The HTTP face of the gateway: `handle` for requests, `refuse` and `defect` for what goes wrong."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        exchange: Exchange,
+        recorder: Recorder,
+        is_ready: Callable[[], bool],
+        new_id: Callable[[], str],
+        now: Callable[[], float],
+        today: Callable[[], float],
+    ) -> None:
+        self._recorder = recorder
+        self._is_ready = is_ready
+        self._new_id = new_id
+        self._now = now
+        self._today = today
+        self._posts: dict[str, Inference] = {
+            codec.path: Inference(dialect, exchange, self.record_of) for dialect, codec in DIALECTS.items()
+        }
+        self._gets: dict[str, Handler] = {
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+            "/v1/models": self._models,
+        }
+        self._openai_models = openai_list(catalog)
+        self._anthropic_models = anthropic_list(catalog)
+
+    def handle(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
+        """The coroutine that answers `request`; never raises."""
+        try:
+            if request.method == "POST":
+                inference = self._posts.get(request.path)
+                if inference is not None:
+                    return inference(request, reply)
+            elif request.method in ("GET", "HEAD"):
+                get = self._gets.get(request.path)
+                if get is not None:
+                    return get(request, reply)
+            raise self._no_handler(request)
+        except PlanoError as problem:
+            return self._answer_problem(request, reply, problem)
+
+    def refuse(self, refusal: Refusal) -> tuple[int, bytes, bytes]:
+        """What the HTTP edge could not read, answered and recorded."""
+        problem = problems.problem_of(refusal)
+        record = ExchangeRecord(
+            request_id=self._new_id(),
+            method="",
+            path=refusal.path[:SHOWN_PATH],
+            at=self._today(),
+            started=refusal.started,
+        )
+        self._note(record, problem)
+        return problems.rendered(problem, refusal.path, record.request_id)
+
+    def defect(self, request: Request, reply: Reply, error: Exception) -> None:
+        """A handler raised: log it whole, tell the caller only where to look."""
+        request_id = self._request_id(request)
+        problems.log.error("request %s failed in the gateway", request_id, exc_info=error)
+        if reply.started:
+            reply.end_loudly()
+            return
+        reply.send(*problems.rendered(problems.defect(request_id), request.path, request_id))
+
+    def record_of(self, request: Request) -> ExchangeRecord:
+        """A fresh record for a request."""
+        record = ExchangeRecord(
+            request_id=self._request_id(request),
+            method=request.method,
+            path=request.path,
+            at=self._today() - (self._now() - request.started),
+            started=request.started,
+        )
+        record.client_host = request.client
+        return record
+
+    def _request_id(self, request: Request) -> str:
+        """The caller's own id when it is well formed, else a new one."""
+        given = request.fields.get(REQUEST_ID)
+        if given is not None:
+            if 0 < len(given) <= LONGEST_REQUEST_ID and REQUEST_ID_BYTES.issuperset(given):
+                return given.decode("ascii")
+            request.fields[REQUEST_ID] = b""
+        new = self._new_id()
+        request.fields[REQUEST_ID] = new.encode("ascii")
+        return new
+
+    def _no_handler(self, request: Request) -> PlanoError:
+        path = request.path[:SHOWN_PATH]
+        if request.path in self._posts:
+            return MethodNotAllowed(f"{path} takes POST, not {request.method}.", allowed="POST")
+        if request.path in self._gets:
+            return MethodNotAllowed(f"{path} takes GET, not {request.method}.", allowed="GET, HEAD")
+        served = ", ".join((*self._posts, *self._gets))
+        return NotFound(f"There is nothing at {path!r}; served here are {served}.")
+
+    async def _answer_problem(self, request: Request, reply: Reply, problem: PlanoError) -> None:
+        record = self.record_of(request)
+        record.bytes_in = len(request.body)
+        reply.send(*problems.rendered(problem, request.path, record.request_id))
+        record.bytes_out = reply.bytes_out
+        self._note(record, problem)
+
+    def _note(self, record: ExchangeRecord, problem: PlanoError) -> None:
+        record.status = problem.status
+        record.code = problem.code
+        record.ending = "refused" if problem.fault == "caller" else "gateway_failed"
+        record.ended = self._now()
+        self._recorder.record(record)
+
+    async def _health(self, request: Request, reply: Reply) -> None:
+        reply.send(200, JSON, b'{"status":"ok"}')
+
+    async def _readiness(self, request: Request, reply: Reply) -> None:
+        if self._is_ready():
+            reply.send(200, JSON, b'{"status":"ready"}')
+        else:
+            reply.send(503, JSON, b'{"status":"draining"}')
+
+    async def _models(self, request: Request, reply: Reply) -> None:
+        as_anthropic = b"anthropic-version" in request.fields
+        record = self.record_of(request)
+        request_id = b"x-request-id: %b\r\n" % record.request_id.encode("ascii")
+        reply.send(200, JSON + request_id, self._anthropic_models if as_anthropic else self._openai_models)
+        record.status = 200
+        record.phase = "done"
+        record.ended = self._now()
+        record.bytes_out = reply.bytes_out
+        self._recorder.record(record)

@@ -1,0 +1,85 @@
+"""The three proxied paths: a request as it came, turned into an exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from plano.chat.dialect import Dialect
+from plano.errors import InvalidAffinityId, PlanoError, UnsupportedEncoding
+from plano.exchange.exchange import Ask, Exchange
+from plano.exchange.record import ExchangeRecord
+from plano.http1.reply import Reply
+from plano.http1.request import Request
+
+FORWARDED = (
+    b"anthropic-beta",
+    b"anthropic-version",
+    b"idempotency-key",
+    b"openai-beta",
+    b"traceparent",
+    b"tracestate",
+)
+"""Client headers that travel on, byte for byte."""
+CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
+"""Where clients keep their key; forwarded only to models with `passthrough_auth`."""
+AFFINITY = b"x-model-affinity"
+LONGEST_AFFINITY_ID = 256
+
+
+class Inference:
+    """One proxied path."""
+
+    def __init__(
+        self, dialect: Dialect, exchange: Exchange, record_of: Callable[[Request], ExchangeRecord]
+    ) -> None:
+        self._dialect = dialect
+        self._exchange = exchange
+        self._record_of = record_of
+
+    def __call__(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
+        """The coroutine that answers. Raises PlanoError when the head alone is at fault."""
+        fields = request.fields
+        check(request)
+        record = self._record_of(request)
+        record.dialect = self._dialect
+        record.bytes_in = len(request.body)
+        ask = Ask(
+            dialect=self._dialect,
+            body=request.body,
+            query=request.query,
+            forwarded=[(name, fields[name]) for name in FORWARDED if name in fields],
+            credential=[(name, fields[name]) for name in CREDENTIALS if name in fields],
+            lines=b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
+            record=record,
+        )
+        return self._exchange.run(ask, reply)
+
+
+def check(request: Request) -> None:
+    """Refuse what cannot be read or must not be guessed, before the body is looked at."""
+    fields = request.fields
+    coding = fields.get(b"content-encoding")
+    if coding is not None and coding.strip().lower() not in (b"", b"identity"):
+        raise _unread_coding(coding)
+    affinity = fields.get(AFFINITY)
+    if affinity is not None:
+        _check_affinity(affinity, doubled=AFFINITY in request.repeated)
+
+
+def _unread_coding(coding: bytes) -> PlanoError:
+    return UnsupportedEncoding(
+        f"The request body has content-encoding {coding.decode('latin-1')!r}; expected none. "
+        "Send the body uncompressed."
+    )
+
+
+def _check_affinity(value: bytes, *, doubled: bool) -> None:
+    if doubled:
+        raise InvalidAffinityId("X-Model-Affinity was sent more than once; expected one value.")
+    if not 1 <= len(value) <= LONGEST_AFFINITY_ID:
+        raise InvalidAffinityId(
+            f"X-Model-Affinity has {len(value)} bytes; expected 1 to {LONGEST_AFFINITY_ID}."
+        )
+    if not all(0x21 <= byte <= 0x7E for byte in value):
+        raise InvalidAffinityId("X-Model-Affinity holds a space, a control or a non-ASCII byte; expected visible ASCII.")

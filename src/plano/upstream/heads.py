@@ -1,0 +1,78 @@
+"""The head of an upstream request: built from a list, most of it once per model and dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from plano import __version__
+from plano.catalog.catalog import Endpoint, Model
+from plano.chat.dialect import Dialect
+from plano.http1.origin import Origin
+from plano.http1.reply import field_line
+from plano.upstream.credentials import credential_line
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+NEVER_CONFIGURED = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect")
+)
+"""Fields that frame a message or choose its connection: a configured header may not set them."""
+
+
+class Template:
+    """All of a head that does not depend on the request."""
+
+    __slots__ = ("_defaults", "_fixed", "_own", "_query", "_target", "origin")
+
+    def __init__(self, model: Model, dialect: Dialect) -> None:
+        endpoint = model.endpoints[dialect]
+        self.origin = _origin(endpoint)
+        self._target = endpoint.path
+        self._query = endpoint.query
+        own = {
+            name.lower(): value for name, value in model.headers.items() if name.lower() not in NEVER_CONFIGURED
+        }
+        self._own = frozenset(name.encode("ascii") for name in own)
+        """Fields that the configuration has set: a client's value does not replace them."""
+        self._fixed = _fixed_lines(model, endpoint, own)
+        self._defaults = [
+            (name.encode("ascii"), field_line(name.encode("ascii"), value.encode("utf-8")))
+            for name, value in endpoint.headers.items()
+            if name not in own
+        ]
+
+    def render(self, query: str, forwarded: Sequence[tuple[bytes, bytes]], body_length: int) -> bytes:
+        """The whole head, blank line included. `forwarded` replaces defaults of the dialect."""
+        queries = "&".join(filter(None, (self._query, query))) if query or self._query else ""
+        target = f"{self._target}?{queries}" if queries else self._target
+        lines = [b"POST %b HTTP/1.1\r\n" % target.encode("ascii"), self._fixed]
+        named = [name for name, _ in forwarded]
+        lines += [line for name, line in self._defaults if name not in named]
+        lines += [b"%b: %b\r\n" % field for field in forwarded if field[0] not in self._own]
+        lines.append(b"content-length: %d\r\n\r\n" % body_length)
+        return b"".join(lines)
+
+
+def _origin(endpoint: Endpoint) -> Origin:
+    return Origin("https" if endpoint.scheme == "https" else "http", endpoint.host, endpoint.port)
+
+
+def _fixed_lines(model: Model, endpoint: Endpoint, own: Mapping[str, str]) -> bytes:
+    host = model.http_host or _authority(endpoint)
+    lines = [
+        field_line(b"host", host.encode("idna") if not host.isascii() else host.encode("ascii")),
+        b"content-type: application/json\r\n",
+        b"accept-encoding: identity\r\n",
+    ]
+    if "user-agent" not in own:
+        lines.append(f"user-agent: plano/{__version__}\r\n".encode())
+    if not model.passthrough_auth:
+        lines.append(credential_line(endpoint.auth or model.auth, model.access_key))
+    lines += [field_line(name.encode("ascii"), value.encode("utf-8")) for name, value in own.items()]
+    return b"".join(lines)
+
+
+def _authority(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    if endpoint.port == DEFAULT_PORTS[endpoint.scheme]:
+        return host
+    return f"{host}:{endpoint.port}"
