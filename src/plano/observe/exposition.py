@@ -1,0 +1,160 @@
+"""A snapshot as a scraper reads it: Prometheus text or OpenMetrics, as it asked.
+
+Importing this loads prometheus_client, which takes longer than a start of the gateway may spend
+on it: import it when the first scrape comes, and off the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from plano import __version__
+from plano.observe import vocabulary as words
+from plano.observe.metrics import CODES, STEPS, Cell, Distribution, Snapshot
+
+Series = dict[tuple[str, ...], Distribution]
+
+
+def render(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
+    """The content type and the body that answer a scrape with this `Accept` header.
+
+    Beside the snapshot it shows the process that renders: memory, descriptors, start time.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(snapshot))
+    ProcessCollector(registry=registry)
+    encode, content_type = choose_encoder(accept)
+    return content_type, encode(registry)
+
+
+class _Families(Collector):
+    """The vocabulary's families, filled from one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        cells = self._snapshot.cells
+        yield _histogram(words.TOKEN_USAGE, _token_usage(cells))
+        yield _histogram(words.OPERATION_DURATION, _durations(cells))
+        yield _histogram(words.TIME_TO_FIRST_TOKEN, _by_model(cells, lambda cell: cell.first_token))
+        yield _histogram(words.TIME_PER_OUTPUT_TOKEN, _by_model(cells, lambda cell: cell.per_token))
+        yield _counter(words.REQUESTS, _requests(cells))
+        yield _counter(words.DECISIONS, _decisions(cells))
+        yield _counter(words.ERRORS, _errors(cells))
+        yield _counter(words.ATTEMPTS, {(): sum(cell.attempts for cell in cells)})
+        yield GaugeMetricFamily(words.IN_FLIGHT.name, words.IN_FLIGHT.help, self._snapshot.in_flight)
+        yield _counter(words.LOG_LINES_DROPPED, {(): self._snapshot.log_lines_dropped})
+        yield _counter(words.RECORDS_LOST, {(): self._snapshot.records_lost})
+        build = words.BUILD.name.removesuffix("_info")
+        yield InfoMetricFamily(build, words.BUILD.help, {words.VERSION: __version__})
+
+
+def _counter(family: words.Family, counts: dict[tuple[str, ...], int]) -> Metric:
+    metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, count in counts.items():
+        metric.add_metric(labels, count)
+    return metric
+
+
+def _histogram(family: words.Family, series: Series) -> Metric:
+    metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, distribution in series.items():
+        metric.add_metric(labels, _cumulated(family.bounds, distribution.counts), distribution.total)
+    return metric
+
+
+def _cumulated(bounds: Iterable[float], counts: list[int]) -> list[tuple[str, float]]:
+    buckets: list[tuple[str, float]] = []
+    sum_so_far = 0
+    for bound, count in zip((*bounds, float("inf")), counts, strict=True):
+        sum_so_far += count
+        buckets.append((_bound_label(bound), sum_so_far))
+    return buckets
+
+
+def _bound_label(bound: float) -> str:
+    return str(floatToGoString(bound))  # type: ignore[no-untyped-call]  # the library has no annotation here
+
+
+def _add(series: Series, labels: tuple[str, ...], distribution: Distribution) -> None:
+    if not any(distribution.counts):
+        return
+    series.setdefault(labels, Distribution([0] * len(distribution.counts))).add(distribution)
+
+
+def _model_labels(cell: Cell) -> tuple[str, str, str]:
+    model = cell.labels.model
+    provider = model.partition("/")[0]
+    return words.CHAT, words.WELL_KNOWN_PROVIDERS.get(provider, provider), model
+
+
+def _by_model(cells: Iterable[Cell], part: Callable[[Cell], Distribution]) -> Series:
+    series: Series = {}
+    for cell in cells:
+        _add(series, _model_labels(cell), part(cell))
+    return series
+
+
+def _token_usage(cells: Iterable[Cell]) -> Series:
+    series: Series = {}
+    for cell in cells:
+        _add(series, (*_model_labels(cell), words.INPUT), cell.input_tokens)
+        _add(series, (*_model_labels(cell), words.OUTPUT), cell.output_tokens)
+    return series
+
+
+def _durations(cells: Iterable[Cell]) -> Series:
+    series: Series = {}
+    for cell in cells:
+        _add(series, (*_model_labels(cell), _error_type(cell)), cell.duration)
+    return series
+
+
+def _error_type(cell: Cell) -> str:
+    """Our code; else the status of an error that was passed on; empty when it went well."""
+    code, status = cell.labels.code, cell.labels.status
+    if code or status[0] not in "45":
+        return code
+    return words.OTHER if status.endswith("xx") else status
+
+
+def _requests(cells: Iterable[Cell]) -> dict[tuple[str, ...], int]:
+    counts: dict[tuple[str, ...], int] = {}
+    for cell in cells:
+        status = cell.labels.status
+        status_class = status if status == words.NONE else f"{status[0]}xx"
+        labels = (cell.labels.dialect, cell.labels.decision, status_class)
+        counts[labels] = counts.get(labels, 0) + cell.requests
+    return counts
+
+
+def _decisions(cells: Iterable[Cell]) -> dict[tuple[str, ...], int]:
+    # Every step from the start, so that a rate over the first request is not lost.
+    counts: dict[tuple[str, ...], int] = {(step,): 0 for step in STEPS}
+    for cell in cells:
+        if cell.labels.decision != words.NONE:
+            step = (cell.labels.decision,)
+            counts[step] = counts.get(step, 0) + cell.requests
+    return counts
+
+
+def _errors(cells: Iterable[Cell]) -> dict[tuple[str, ...], int]:
+    counts: dict[tuple[str, ...], int] = {(code,): 0 for code in CODES}
+    for cell in cells:
+        if cell.labels.code:
+            code = (cell.labels.code,)
+            counts[code] = counts.get(code, 0) + cell.requests
+    return counts

@@ -1,0 +1,245 @@
+"""Counts what the records say, in cells of our own, and ships them as values.
+
+A cell is one combination of labels, so a record costs one look-up and a few additions; the
+families a scraper sees are folded from the cells at scrape time (`exposition.py`). Each worker
+counts for itself; snapshots are added where they are scraped. Labels come from configuration or
+from closed sets only: whatever a client or a provider can invent is `_OTHER`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+import msgspec
+
+from plano import errors
+from plano.catalog.names import ModelId
+from plano.exchange.record import ExchangeRecord
+from plano.observe.vocabulary import (
+    NONE,
+    OPERATION_DURATION,
+    OTHER,
+    TIME_PER_OUTPUT_TOKEN,
+    TIME_TO_FIRST_TOKEN,
+    TOKEN_USAGE,
+)
+from plano.routing.decision import Step
+
+_SHORTCUTS = 4096
+"""How many raw combinations are remembered; past it a record takes the longer way to its cell."""
+
+_MOST_TOKENS = 10**12
+"""A count beyond it is a provider's mistake, and would drown a sum for ever; so would one below zero."""
+
+CODES: tuple[str, ...] = tuple(error.code for error in errors.ALL)
+STEPS: tuple[str, ...] = get_args(Step)
+_STATUSES = frozenset(
+    [200, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 422, 429, 431, 499, 500, 502, 503, 504, 529]
+)
+
+
+class Distribution(msgspec.Struct):
+    """A histogram's counts a bucket (not cumulated; the last is beyond all bounds) and its sum."""
+
+    counts: list[int]
+    total: float = 0.0
+
+    def add(self, other: Distribution) -> None:
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+
+class Labels(msgspec.Struct, frozen=True):
+    """What a cell counts; closed sets and configured names only."""
+
+    dialect: str
+    model: str
+    """A declared `provider/model` or `provider/*`; `none` when nobody was chosen."""
+    decision: str
+    status: str
+    """`200`; `4xx` for one that is not among the usual; `none`."""
+    code: str
+    """A code of `plano.errors`, or empty."""
+
+
+def _empty(bounds: Sequence[float]) -> Distribution:
+    return Distribution([0] * (len(bounds) + 1))
+
+
+class Cell(msgspec.Struct):
+    """The counts of one combination of labels."""
+
+    labels: Labels
+    requests: int = 0
+    attempts: int = 0
+    duration: Distribution = msgspec.field(default_factory=lambda: _empty(OPERATION_DURATION.bounds))
+    first_token: Distribution = msgspec.field(default_factory=lambda: _empty(TIME_TO_FIRST_TOKEN.bounds))
+    per_token: Distribution = msgspec.field(default_factory=lambda: _empty(TIME_PER_OUTPUT_TOKEN.bounds))
+    input_tokens: Distribution = msgspec.field(default_factory=lambda: _empty(TOKEN_USAGE.bounds))
+    output_tokens: Distribution = msgspec.field(default_factory=lambda: _empty(TOKEN_USAGE.bounds))
+
+    def add(self, other: Cell) -> None:
+        self.requests += other.requests
+        self.attempts += other.attempts
+        self.duration.add(other.duration)
+        self.first_token.add(other.first_token)
+        self.per_token.add(other.per_token)
+        self.input_tokens.add(other.input_tokens)
+        self.output_tokens.add(other.output_tokens)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All counts of one worker, or of several added up. Not touched once it is taken."""
+
+    cells: tuple[Cell, ...] = ()
+    in_flight: int = 0
+    log_lines_dropped: int = 0
+    records_lost: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Snapshot).decode
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """For the way from a worker to whoever is scraped."""
+    return _encode(snapshot)
+
+
+def decode(data: bytes) -> Snapshot:
+    """Raises `msgspec.DecodeError` when it is none."""
+    return _decode(data)
+
+
+def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The sum of several workers' counts."""
+    cells: dict[Labels, Cell] = {}
+    in_flight = dropped = lost = 0
+    for snapshot in snapshots:
+        in_flight += snapshot.in_flight
+        dropped += snapshot.log_lines_dropped
+        lost += snapshot.records_lost
+        for cell in snapshot.cells:
+            cells.setdefault(cell.labels, Cell(cell.labels)).add(cell)
+    return Snapshot(tuple(cells.values()), in_flight, dropped, lost)
+
+
+def retired(snapshot: Snapshot) -> Snapshot:
+    """What stays of a worker that has gone: its counts, but nothing in flight."""
+    return msgspec.structs.replace(snapshot, in_flight=0)
+
+
+_Facts = tuple[str | None, str | None, str | None, int | None, str | None]
+
+
+class Metrics:
+    """The cells of one worker."""
+
+    __slots__ = ("_by_facts", "_by_labels", "_configured")
+
+    def __init__(self, configured: Iterable[ModelId]) -> None:
+        """`configured`: the ids of all declared models, `provider/*` for a wildcard."""
+        self._configured: dict[str, str] = {}
+        self._by_facts: dict[_Facts, Cell] = {}
+        self._by_labels: dict[Labels, Cell] = {}
+        self.configure(configured)
+
+    def configure(self, configured: Iterable[ModelId]) -> None:
+        """From now on these models are declared; what was counted stays."""
+        self._configured = {model: model for model in configured}
+
+    def take(self, records: Sequence[ExchangeRecord]) -> None:
+        configured = self._configured
+        by_facts = self._by_facts
+        for record in records:
+            chosen = record.chosen
+            model = None if chosen is None else configured.get(chosen) or self._model(chosen)
+            dialect = record.dialect
+            word = None if dialect is None else dialect._value_
+            facts = (word, model, record.decision, record.status, record.code)
+            cell = by_facts.get(facts) or self._cell(facts)
+            cell.requests += 1
+            if record.attempts:
+                _count_answer(cell, record)
+
+    def snapshot(self, *, in_flight: int = 0, log_lines_dropped: int = 0, records_lost: int = 0) -> Snapshot:
+        """A copy of the counts as they are now."""
+        counted = Snapshot(tuple(self._by_labels.values()), in_flight, log_lines_dropped, records_lost)
+        return decode(encode(counted))
+
+    def _model(self, chosen: str) -> str:
+        """The label of a model that is not declared itself: the wildcard it was asked under."""
+        provider, _, _ = chosen.partition("/")
+        return self._configured.get(f"{provider}/*", OTHER)
+
+    def _cell(self, facts: _Facts) -> Cell:
+        dialect, model, decision, status, code = facts
+        labels = Labels(
+            dialect or NONE,
+            model or NONE,
+            decision or NONE,
+            _status_label(status),
+            "" if code is None else code if code in CODES else OTHER,
+        )
+        cell = self._by_labels.get(labels)
+        if cell is None:
+            cell = self._by_labels[labels] = Cell(labels)
+        if len(self._by_facts) < _SHORTCUTS:
+            self._by_facts[facts] = cell
+        return cell
+
+
+def _status_label(status: int | None) -> str:
+    if status is None:
+        return NONE
+    return str(status) if status in _STATUSES else f"{status // 100}xx"
+
+
+def _count_answer(cell: Cell, record: ExchangeRecord) -> None:
+    """What a request that was sent to a provider says about the provider."""
+    cell.attempts += record.attempts
+    sent = record.sent
+    ended = record.ended
+    usage = record.usage
+    if sent is not None and ended is not None:
+        elapsed = ended - sent
+        distribution = cell.duration
+        distribution.counts[bisect_left(_DURATION, elapsed)] += 1
+        distribution.total += elapsed
+        if record.stream and record.code is None:
+            _count_stream(cell, record, sent, ended)
+    if usage is None:
+        return
+    tokens = usage.input_tokens
+    if tokens is not None and 0 <= tokens <= _MOST_TOKENS:
+        distribution = cell.input_tokens
+        distribution.counts[bisect_left(_TOKENS, tokens)] += 1
+        distribution.total += tokens
+    tokens = usage.output_tokens
+    if tokens is not None and 0 <= tokens <= _MOST_TOKENS:
+        distribution = cell.output_tokens
+        distribution.counts[bisect_left(_TOKENS, tokens)] += 1
+        distribution.total += tokens
+
+
+def _count_stream(cell: Cell, record: ExchangeRecord, sent: float, ended: float) -> None:
+    """The pace of a stream that came to its end; a whole answer does not show one."""
+    first = record.first_content
+    if first is None:
+        return
+    elapsed = first - sent
+    cell.first_token.counts[bisect_left(_FIRST_TOKEN, elapsed)] += 1
+    cell.first_token.total += elapsed
+    tokens = record.usage.output_tokens if record.usage is not None else None
+    if tokens is not None and 1 < tokens <= _MOST_TOKENS:
+        pace = (ended - first) / (tokens - 1)
+        cell.per_token.counts[bisect_left(_PER_TOKEN, pace)] += 1
+        cell.per_token.total += pace
+
+
+_DURATION = OPERATION_DURATION.bounds
+_TOKENS = TOKEN_USAGE.bounds
+_FIRST_TOKEN = TIME_TO_FIRST_TOKEN.bounds
+_PER_TOKEN = TIME_PER_OUTPUT_TOKEN.bounds

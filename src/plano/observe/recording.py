@@ -1,0 +1,103 @@
+"""The recorder the exchange talks to: notes a record in well under a microsecond.
+
+Log lines and counts are made later, in batches: when enough records are waiting, after a moment,
+at a scrape, at the end. What goes wrong there is counted and said once; no request notices.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from plano.exchange.record import ExchangeRecord
+from plano.observe.access_log import AccessLog
+from plano.observe.metrics import Metrics, Snapshot
+
+BATCH_RECORDS = 64
+"""A batch keeps the event loop busy for about a quarter of a millisecond."""
+BATCH_DELAY_S = 0.1
+"""How long a line may wait for company; a person who watches the log does not notice."""
+CLOSE_TIMEOUT_S = 2.0
+"""What a stuck reader of the log may cost a shutdown."""
+
+_log = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """A view of finished records: the log, the metrics."""
+
+    def take(self, records: Sequence[ExchangeRecord]) -> None: ...
+
+
+class InFlight:
+    """How many requests have begun and not ended: `count` is the server's to change."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class Recording:
+    """Collects records and hands them to the readers, on the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        access_log: AccessLog,
+        metrics: Metrics,
+        in_flight: InFlight,
+        call_later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self._metrics = metrics
+        self._in_flight = in_flight
+        self._call_later = call_later
+        self._access_log = access_log
+        self._readers: tuple[Reader, ...] = (access_log, metrics)
+        self._pending: list[ExchangeRecord] = []
+        self._timer_runs = False
+        self._records_lost = 0
+
+    def record(self, record: ExchangeRecord) -> None:
+        pending = self._pending
+        pending.append(record)
+        if not self._timer_runs:
+            self._timer_runs = True
+            self._call_later(BATCH_DELAY_S, self._time_is_up)
+        elif len(pending) >= BATCH_RECORDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what is waiting."""
+        records, self._pending = self._pending, []
+        if not records:
+            return
+        for reader in self._readers:
+            try:
+                reader.take(records)
+            except Exception:  # noqa: BLE001 - a request must not fail because telling of it did
+                self._complain(reader, len(records))
+
+    def snapshot(self) -> Snapshot:
+        """The counts up to this moment."""
+        self.flush()
+        return self._metrics.snapshot(
+            in_flight=self._in_flight.count,
+            log_lines_dropped=self._access_log.dropped,
+            records_lost=self._records_lost,
+        )
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Hand on what is waiting and write the log out; blocks for at most about this long."""
+        self.flush()
+        self._access_log.close(timeout_s)
+
+    def _time_is_up(self) -> None:
+        self._timer_runs = False
+        self.flush()
+
+    def _complain(self, reader: Reader, records: int) -> None:
+        if self._records_lost == 0:
+            _log.exception("a defect in %s kept up to %d requests from it", type(reader).__name__, records)
+        self._records_lost += records

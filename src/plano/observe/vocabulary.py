@@ -1,0 +1,199 @@
+"""Every name the outside sees in the log and in the metrics: written here once, pinned by a test.
+
+A dashboard or an alert is built on these words, so changing one is a change of the contract. The
+`gen_ai_*` names are the OpenTelemetry GenAI conventions in Prometheus spelling (dots become
+underscores, seconds a suffix, `{token}` nothing), with the bucket bounds they prescribe.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+
+class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """One request in the access log; a JSON line has these fields in this order.
+
+    What is unknown is left out, never zero. A field that ends in `_ms` counts milliseconds from
+    the request's first byte to that moment, so that any two can be subtracted.
+    """
+
+    time: str
+    """When the request's first byte came: RFC 3339, UTC, milliseconds."""
+    request_id: str
+    method: str
+    path: str
+    """Without the query string."""
+    stream: bool
+    """Whether the client asked for a stream."""
+    ending: str
+    """Who ended it: `answered`, `refused`, `upstream_failed`, `client_left`, `gateway_failed`."""
+    phase: str
+    """Where it was then: `read`, `decide`, `connect`, `head`, `content`, `stream`, `write`, `done`."""
+    attempts: int
+    bytes_in: int
+    bytes_out: int
+    status: int | None = None
+    """The status the client was sent; 499 when it left first."""
+    code: str | None = None
+    """The code of the error, when there was one."""
+    client: str | None = None
+    """The address of the peer."""
+    dialect: str | None = None
+    requested_model: str | None = None
+    """What the client wrote in `model`."""
+    chosen_model: str | None = None
+    """`provider/model` the request was sent to."""
+    served_model: str | None = None
+    """What the provider says has answered."""
+    provider: str | None = None
+    decision: str | None = None
+    """The step that chose: `explicit`, `alias`, `affinity`, `preference`, `default`."""
+    route: str | None = None
+    finish_reason: str | None = None
+    upstream_id: str | None = None
+    """The provider's own id of the answer."""
+    decided_ms: float | None = None
+    sent_ms: float | None = None
+    first_byte_ms: float | None = None
+    first_content_ms: float | None = None
+    total_ms: float | None = None
+    input_tokens: int | None = None
+    """All tokens read, cached ones included."""
+    output_tokens: int | None = None
+    """All tokens written, reasoning included."""
+    cache_read_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+UNKNOWN = "-"
+"""A word of a text line whose value is not known."""
+
+ENDED_BY = {
+    "answered": "-",
+    "refused": "R",
+    "upstream_failed": "U",
+    "client_left": "C",
+    "gateway_failed": "G",
+}
+"""The first letter of a text line's termination state: who ended the request."""
+
+ENDED_IN = {
+    "read": "R",
+    "decide": "D",
+    "connect": "C",
+    "head": "H",
+    "content": "F",
+    "stream": "S",
+    "write": "W",
+    "done": "-",
+}
+"""The second letter: in which phase (`F`: waiting for the first content)."""
+
+OPERATION_NAME = "gen_ai_operation_name"
+PROVIDER_NAME = "gen_ai_provider_name"
+REQUEST_MODEL = "gen_ai_request_model"
+TOKEN_TYPE = "gen_ai_token_type"  # noqa: S105 - tokens of a language model, not a secret
+ERROR_TYPE = "error_type"
+DIALECT = "dialect"
+STATUS_CLASS = "status_class"
+DECISION = "decision"
+STEP = "step"
+CODE = "code"
+VERSION = "version"
+
+CHAT = "chat"
+"""The one operation that is relayed today."""
+INPUT = "input"
+OUTPUT = "output"
+NONE = "none"
+"""A label of what was not reached: a request refused before anybody decided."""
+OTHER = "_OTHER"
+"""A label of what is not among the known values (the conventions' own word for it)."""
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+
+class Family(NamedTuple):
+    """One metric as it is scraped."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, without infinity."""
+
+
+_MODEL = (OPERATION_NAME, PROVIDER_NAME, REQUEST_MODEL)
+
+TOKEN_USAGE = Family(
+    "gen_ai_client_token_usage",
+    "histogram",
+    "Tokens of one answer, as the provider counted them.",
+    (*_MODEL, TOKEN_TYPE),
+    (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864),
+)
+OPERATION_DURATION = Family(
+    "gen_ai_client_operation_duration_seconds",
+    "histogram",
+    "From sending a request to a provider until its answer ended.",
+    (*_MODEL, ERROR_TYPE),
+    (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92),
+)
+TIME_TO_FIRST_TOKEN = Family(
+    "gen_ai_server_time_to_first_token_seconds",
+    "histogram",
+    "From sending a request to a provider until the first content of its stream.",
+    _MODEL,
+    (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
+TIME_PER_OUTPUT_TOKEN = Family(
+    "gen_ai_server_time_per_output_token_seconds",
+    "histogram",
+    "Time for each token of a stream after the first.",
+    _MODEL,
+    (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5),
+)
+REQUESTS = Family(
+    "plano_requests_total", "counter", "Requests that have ended.", (DIALECT, DECISION, STATUS_CLASS)
+)
+DECISIONS = Family("plano_decisions_total", "counter", "Requests by the step that chose the model.", (STEP,))
+ERRORS = Family("plano_errors_total", "counter", "Requests that ended in an error, by its code.", (CODE,))
+ATTEMPTS = Family("plano_attempts_total", "counter", "Requests sent to providers, repeated ones included.")
+IN_FLIGHT = Family("plano_requests_in_flight", "gauge", "Requests that have begun and not ended.")
+LOG_LINES_DROPPED = Family(
+    "plano_log_lines_dropped_total", "counter", "Access-log lines that could not be written."
+)
+RECORDS_LOST = Family(
+    "plano_records_lost_total", "counter", "Requests that a defect kept out of the log or the metrics."
+)
+BUILD = Family("plano_build_info", "info", "The version that runs.", (VERSION,))
+
+FAMILIES: tuple[Family, ...] = (
+    TOKEN_USAGE,
+    OPERATION_DURATION,
+    TIME_TO_FIRST_TOKEN,
+    TIME_PER_OUTPUT_TOKEN,
+    REQUESTS,
+    DECISIONS,
+    ERRORS,
+    ATTEMPTS,
+    IN_FLIGHT,
+    LOG_LINES_DROPPED,
+    RECORDS_LOST,
+    BUILD,
+)
+
+WELL_KNOWN_PROVIDERS = {
+    "amazon_bedrock": "aws.bedrock",
+    "azure_openai": "azure.ai.openai",
+    "chatgpt": "openai",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "moonshotai": "moonshot_ai",
+    "xai": "x_ai",
+}
+"""Prefixes of the configuration that the conventions know under another name; the rest go as they are."""

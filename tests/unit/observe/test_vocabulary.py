@@ -1,0 +1,132 @@
+"""Dashboards, alerts and log queries hang on these words: changing one has to be meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from plano.exchange.record import Ending, Phase
+from plano.observe import vocabulary
+from plano.observe.vocabulary import ENDED_BY, ENDED_IN, FAMILIES, LogLine
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
+
+
+def test_log_fields_are_pinned() -> None:
+    """A field that is renamed goes missing from somebody's query without an error."""
+    assert LogLine.__struct_fields__ == (
+        "time",
+        "request_id",
+        "method",
+        "path",
+        "stream",
+        "ending",
+        "phase",
+        "attempts",
+        "bytes_in",
+        "bytes_out",
+        "status",
+        "code",
+        "client",
+        "dialect",
+        "requested_model",
+        "chosen_model",
+        "served_model",
+        "provider",
+        "decision",
+        "route",
+        "finish_reason",
+        "upstream_id",
+        "decided_ms",
+        "sent_ms",
+        "first_byte_ms",
+        "first_content_ms",
+        "total_ms",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_creation_tokens",
+        "reasoning_tokens",
+    )
+
+
+def test_metrics_are_pinned() -> None:
+    """Names, kinds and labels; the first four are the GenAI conventions' in Prometheus spelling."""
+    model = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+    assert [(family.name, family.kind, family.labels) for family in FAMILIES] == [
+        ("gen_ai_client_token_usage", "histogram", (*model, "gen_ai_token_type")),
+        ("gen_ai_client_operation_duration_seconds", "histogram", (*model, "error_type")),
+        ("gen_ai_server_time_to_first_token_seconds", "histogram", model),
+        ("gen_ai_server_time_per_output_token_seconds", "histogram", model),
+        ("plano_requests_total", "counter", ("dialect", "decision", "status_class")),
+        ("plano_decisions_total", "counter", ("step",)),
+        ("plano_errors_total", "counter", ("code",)),
+        ("plano_attempts_total", "counter", ()),
+        ("plano_requests_in_flight", "gauge", ()),
+        ("plano_log_lines_dropped_total", "counter", ()),
+        ("plano_records_lost_total", "counter", ()),
+        ("plano_build_info", "info", ("version",)),
+    ]
+
+
+def test_bucket_bounds_are_the_conventions() -> None:
+    """Histograms of different programs can be added only when their buckets agree."""
+    doubling = tuple(0.01 * 2**power for power in range(14))
+
+    assert {family.name: family.bounds for family in FAMILIES if family.bounds} == {
+        "gen_ai_client_token_usage": tuple(4**power for power in range(14)),
+        "gen_ai_client_operation_duration_seconds": doubling,
+        "gen_ai_server_time_to_first_token_seconds": (
+            *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1),
+            *(0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+        ),
+        "gen_ai_server_time_per_output_token_seconds": (
+            *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5),
+        ),
+    }
+
+
+def test_label_values_are_pinned() -> None:
+    """They stand in queries beside the names."""
+    assert (
+        vocabulary.CHAT,
+        vocabulary.INPUT,
+        vocabulary.OUTPUT,
+        vocabulary.NONE,
+        vocabulary.OTHER,
+        vocabulary.WELL_KNOWN_PROVIDERS,
+    ) == (
+        "chat",
+        "input",
+        "output",
+        "none",
+        "_OTHER",
+        {
+            "amazon_bedrock": "aws.bedrock",
+            "azure_openai": "azure.ai.openai",
+            "chatgpt": "openai",
+            "gemini": "gcp.gemini",
+            "mistral": "mistral_ai",
+            "moonshotai": "moonshot_ai",
+            "xai": "x_ai",
+        },
+    )
+
+
+def test_every_ending_and_phase_has_a_letter_of_its_own() -> None:
+    """Two phases under one letter would make the termination state useless where it is needed."""
+    assert (tuple(ENDED_BY), tuple(ENDED_IN)) == (get_args(Ending), get_args(Phase))
+    assert (len(set(ENDED_BY.values())), len(set(ENDED_IN.values()))) == (len(ENDED_BY), len(ENDED_IN))
+
+
+def test_every_name_is_documented() -> None:
+    """Who reads a log or a graph has only the document to learn what a word means."""
+    document = DOCUMENT.read_text(encoding="utf-8")
+    names = [*LogLine.__struct_fields__]
+    for family in FAMILIES:
+        names += [family.name, *family.labels]
+
+    missing = [name for name in names if f"`{name}`" not in document]
+
+    assert missing == []
