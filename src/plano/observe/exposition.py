@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from plano import __version__
+from plano.errors import UpstreamRefused
 from plano.observe import vocabulary as words
 from plano.observe.metrics import CODES, STEPS, Cell, Distribution, Snapshot
 
@@ -124,9 +125,9 @@ def _durations(cells: Iterable[Cell]) -> Series:
 
 
 def _error_type(cell: Cell) -> str:
-    """Our code; else the status of an error that was passed on; empty when it went well."""
+    """Our code, or the status of a provider's own error that was passed on; empty when it went well."""
     code, status = cell.labels.code, cell.labels.status
-    if code or status[0] not in "45":
+    if (code and code != UpstreamRefused.code) or status[0] not in "45":
         return code
     return words.OTHER if status.endswith("xx") else status
 
