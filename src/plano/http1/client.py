@@ -1,0 +1,377 @@
+"""One upstream connection: a request out, its response in, again and again.
+
+Here is what a parser cannot know: whose response it is, how long to wait, when to stop reading, and
+whether the connection may serve again. The response goes from `data_received` into a `Sink` without
+a task or a queue between. Reading it is `response.py`'s, connecting `dial.py`'s, choosing a
+connection `pool.py`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Protocol, cast
+
+from plano.http1.alarms import Alarms
+from plano.http1.failures import Failure, Overdue, Phase, ResetBeforeHead, Silence, Truncated, is_cut
+from plano.http1.limits import KIB, ClientLimits
+from plano.http1.response import ResponseReader
+from plano.http1.sink import Buffer, Sink
+
+JOINED_BYTES = 16 * KIB
+"""A request up to this size is one buffer and one system call: a copy is cheaper than a second call."""
+WRITTEN_BYTES = 256 * KIB
+"""Larger bodies are written in slices of this size, each when the last has left: so little is held
+twice, and an upstream that stops reading is noticed."""
+SHARPNESS_S = 0.05
+"""Alarms may ring this much early."""
+
+
+class Keeper(Protocol):
+    """Who owns connections and hears what becomes of them."""
+
+    def opened(self, connection: ClientConnection) -> None:
+        """It has a socket; `closed` will follow."""
+
+    def freed(self, connection: ClientConnection) -> None:
+        """It has answered and may be used again."""
+
+    def spent(self, connection: ClientConnection) -> None:
+        """It will never serve again; its socket, if any, is being closed. Once a connection."""
+
+    def closed(self, connection: ClientConnection) -> None:
+        """Its socket is gone."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """Carries one exchange at a time; idle between them."""
+
+    __slots__ = (
+        "_alarm",
+        "_deadline",
+        "_first_byte_s",
+        "_keeper",
+        "_limits",
+        "_loop",
+        "_outcome",
+        "_paused",
+        "_phase",
+        "_response",
+        "_reused",
+        "_sink",
+        "_spent",
+        "_transport",
+        "_unsent",
+        "_untaken",
+        "_unwritten",
+        "_where",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: ClientLimits,
+        alarms: Alarms,
+        keeper: Keeper,
+        where: str,
+    ) -> None:
+        self._loop = loop
+        self._limits = limits
+        self._keeper = keeper
+        self._where = where
+        self._alarm = alarms.alarm(self._ring)
+        self._transport: asyncio.Transport | None = None
+        self._response = ResponseReader(limits, where)
+        self._spent = False
+        self._reused = False
+        # The exchange under way.
+        self._sink: Sink | None = None
+        self._outcome: asyncio.Future[bool] | None = None
+        self._phase: Phase = "head"
+        self._first_byte_s = 0.0
+        self._deadline = 0.0
+        self._paused = False
+        self._unsent = False
+        self._unwritten: deque[Buffer] = deque()
+        self._untaken = (0, 0)
+
+    # --- for the pool ---
+
+    def start(
+        self, head: bytes, body: Sequence[Buffer], sink: Sink, first_byte_s: float, deadline: float
+    ) -> asyncio.Future[bool]:
+        """Send a request. The future is true when `end` or `broke` was delivered, false when a used
+        connection turned out dead before a byte came back (then nothing was delivered)."""
+        outcome = self._outcome = self._loop.create_future()
+        self._sink = sink
+        sink.flow = self
+        self._response.expect(sink, bodiless=head.startswith(b"HEAD "))
+        self._phase = "head"
+        self._first_byte_s = first_byte_s
+        self._deadline = deadline
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self._cut_off(None)
+            return outcome
+        self._wait_until(self._loop.time() + first_byte_s)
+        if len(head) + sum(map(len, body)) <= JOINED_BYTES:
+            transport.write(b"".join((head, *body)))
+        else:
+            self._unwritten.extend(_slices(head, body))
+            self._write_on()
+        if self._unsent:
+            self._phase = "request"
+            self._wait_again()
+        return outcome
+
+    def abandon(self, outcome: asyncio.Future[bool]) -> None:
+        """Nobody waits for this outcome any more: close, unless it is over already."""
+        if outcome is self._outcome:
+            self._let_go()
+            self.abort()
+
+    def shut(self) -> None:
+        """Close on this side's wish, telling the sink."""
+        if self._sink is not None:
+            self._fail(self._cut("this side closed its connections"))
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once; never waits, may be repeated."""
+        if not self._spent:
+            self._spent = True
+            self._keeper.spent(self)
+        self._unwritten.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- back-pressure ---
+
+    def pause(self) -> None:
+        """Stop reading; silence does not count until `resume`, the deadline does."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+            self._alarm.set(self._deadline)
+
+    def resume(self) -> None:
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+            self._wait_again()
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self._keeper.opened(self)
+        if self._spent:  # given up while connecting
+            transport.abort()
+            return
+        # Told of every request that does not leave at once; 1 rather than 0, which asyncio's TLS
+        # would take for "always full".
+        transport.set_write_buffer_limits(high=1, low=0)
+
+    def data_received(self, data: bytes) -> None:
+        sink, outcome = self._sink, self._outcome
+        if sink is None or outcome is None or outcome.done():
+            self.abort()  # nobody asked, or nobody waits any more
+            return
+        response = self._response
+        try:
+            response.feed(data)
+            if self._outcome is not outcome:
+                return  # the sink had it closed meanwhile
+            if response.complete:
+                self._finish()
+            elif response.status:
+                self._phase = "body"
+                if not self._paused:
+                    self._wait_until(self._loop.time() + self._limits.silence_s)
+                sink.flush()
+        except Failure as failure:
+            self._fail(failure)
+        except BaseException as error:  # noqa: BLE001 - raised by `send`
+            self._give_up(outcome, error)
+
+    def eof_received(self) -> None:
+        if self._sink is None:
+            self.abort()
+        elif self._response.ends_with_connection:
+            self._finish()
+        else:
+            self._cut_off(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._sink is not None:
+            ended = error is None or isinstance(error, ssl.SSLEOFError)
+            if ended and self._response.ends_with_connection:
+                self._finish()  # TLS without a farewell: whether it is whole only the content can say
+            else:
+                self._cut_off(error)
+        self._transport = None
+        self.abort()
+        self._alarm.cancel()
+        self._response.close()
+        self._keeper.closed(self)
+
+    def pause_writing(self) -> None:
+        self._unsent = True
+
+    def resume_writing(self) -> None:
+        self._unsent = False
+        self._write_on()
+        if self._phase == "request" and not self._unsent and self._sink is not None:
+            self._phase = "head"
+            if not self._paused:
+                self._wait_again()
+
+    def _write_on(self) -> None:
+        transport = self._transport
+        while self._unwritten and not self._unsent and transport is not None:
+            transport.write(self._unwritten.popleft())
+
+    # --- endings ---
+
+    def _finish(self) -> None:
+        sink, outcome = self._let_go()
+        if outcome.done():
+            self.abort()  # cancelled, and its task has not run since
+            return
+        usable = self._response.complete and self._response.reusable and not self._unsent
+        try:
+            sink.end()
+            sink.flush()
+        except BaseException as error:  # noqa: BLE001 - raised by `send`
+            self._give_up(outcome, error)
+            return
+        if usable and not self._unwritten and not outcome.done():
+            self._rest()
+        else:
+            self.abort()
+        _settle(outcome, None)
+
+    def _rest(self) -> None:
+        """Idle from now on, watching for the peer to close."""
+        self._reused = True
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        self._alarm.set(self._loop.time() + self._limits.idle_s)
+        self._keeper.freed(self)
+
+    def _cut_off(self, error: Exception | None) -> None:
+        """The peer ended the connection, or the connection ended itself."""
+        if self._reused and not self._response.received and is_cut(error):
+            _, outcome = self._let_go()
+            self.abort()
+            if not outcome.done():
+                outcome.set_result(False)
+            return
+        failure = self._cut(
+            "the connection was closed" if error is None else f"the connection broke ({error})"
+        )
+        failure.__cause__ = error
+        self._fail(failure)
+
+    def _cut(self, found: str) -> ResetBeforeHead | Truncated:
+        if self._response.status == 0:
+            return ResetBeforeHead(f"{self._where}: {found} before a whole head; expected an answer")
+        return Truncated(f"{self._where}: {found} inside the body; expected the rest of it")
+
+    def _fail(self, failure: Failure) -> None:
+        sink, outcome = self._let_go()
+        self.abort()
+        if outcome.done():
+            return
+        try:
+            sink.broke(failure)
+        except BaseException as error:  # noqa: BLE001 - raised by `send`
+            _settle(outcome, error)
+        else:
+            _settle(outcome, None)
+
+    def _give_up(self, outcome: asyncio.Future[bool], error: BaseException) -> None:
+        """The sink raised: a defect, or somebody interrupting. Nothing more is told to it."""
+        if self._sink is not None:
+            self._let_go()
+        self.abort()
+        _settle(outcome, error)
+
+    def _let_go(self) -> tuple[Sink, asyncio.Future[bool]]:
+        sink, outcome = self._sink, self._outcome
+        assert sink is not None
+        assert outcome is not None
+        self._sink = self._outcome = None
+        sink.flow = None
+        return sink, outcome
+
+    # --- time ---
+
+    def _wait_until(self, at: float) -> None:
+        self._alarm.set(min(at, self._deadline))
+
+    def _wait_again(self) -> None:
+        """Give the phase its whole time, from now."""
+        if self._phase == "request":
+            self._untaken = self._measure_untaken()
+        limit_s = self._first_byte_s if self._phase == "head" else self._limits.silence_s
+        self._wait_until(self._loop.time() + limit_s)
+
+    def _measure_untaken(self) -> tuple[int, int]:
+        """Changes whenever the upstream takes something of the request."""
+        waiting = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return len(self._unwritten), waiting
+
+    def _ring(self) -> None:
+        if self._sink is None:
+            self.abort()  # idle for long enough
+        elif self._loop.time() + SHARPNESS_S >= self._deadline:
+            self._fail(Overdue(f"{self._where}: the deadline passed ({self._phase})", phase=self._phase))
+        elif self._phase == "request" and self._untaken != self._measure_untaken():
+            self._wait_again()
+        else:
+            self._fail(self._silence())
+
+    def _silence(self) -> Silence:
+        silence_s = self._limits.silence_s
+        if self._phase == "request":
+            found = f"took nothing of the request for {silence_s:g} s"
+        elif self._phase == "head":
+            found = f"sent no head within {self._first_byte_s:g} s of the request"
+        else:
+            found = f"sent nothing for {silence_s:g} s inside the body"
+        return Silence(f"{self._where} {found}", phase=self._phase)
+
+
+def _settle(outcome: asyncio.Future[bool], error: BaseException | None) -> None:
+    if outcome.done():
+        return
+    if error is None:
+        outcome.set_result(True)
+    elif isinstance(error, StopIteration):  # a future takes none
+        outcome.set_exception(RuntimeError("a sink raised StopIteration"))
+    else:
+        outcome.set_exception(error)
+
+
+def _slices(head: bytes, body: Sequence[Buffer]) -> Iterator[Buffer]:
+    """The request in pieces worth a system call each: small neighbours joined, large ones cut."""
+    small: list[Buffer] = [head]
+    size = len(head)
+    for piece in body:
+        if size + len(piece) > JOINED_BYTES and small:
+            yield b"".join(small)
+            small, size = [], 0
+        if len(piece) > JOINED_BYTES:
+            view = memoryview(piece)
+            for start in range(0, len(view), WRITTEN_BYTES):
+                yield view[start : start + WRITTEN_BYTES]
+        else:
+            small.append(piece)
+            size += len(piece)
+    if small:
+        yield b"".join(small)
