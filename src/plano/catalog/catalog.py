@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.chat.dialect import Dialect
+from plano.config.model_names import LONGEST_NAME, is_model_name, is_wildcard
 from plano.config.secret import Secret
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "Model",
     "Route",
     "Secret",
-    "is_model_name",
     "member",
 ]
 
@@ -32,8 +32,6 @@ CATCH_ALL: Final = "*"
 """The alias that answers to every name nothing else answers to."""
 MODEL_IN_PATH: Final = "{model}"
 """Stands for the model in the path of a wildcard's endpoint (Azure names it there)."""
-LONGEST_NAME: Final = 256
-"""A name that is longer is nobody's; it also bounds what a 404 costs."""
 MOST_REMEMBERED: Final = 1024
 """Wildcard members whose answer is kept; a client may invent any number."""
 
@@ -80,7 +78,7 @@ class Model:
 
     @property
     def is_wildcard(self) -> bool:
-        return self.upstream_model == "*" or self.upstream_model.endswith("/*")
+        return is_wildcard(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +173,6 @@ def member(model: Model, full: str) -> Found:
     if any(MODEL_IN_PATH in endpoint.path for endpoint in model.endpoints.values()):
         model = replace(model, endpoints=_with_model(model.endpoints, upstream_model))
     return Found(model, upstream_model, ModelId(full), "wildcard")
-
-
-def is_model_name(text: str) -> bool:
-    """Whether `text` may be `provider/model`: it goes into header fields, so visible ASCII only."""
-    provider, slash, model = text.partition("/")
-    well_formed = bool(provider and slash and model) and len(text) <= LONGEST_NAME
-    return well_formed and text.isascii() and text.isprintable() and " " not in text
 
 
 def _with_model(endpoints: Mapping[Dialect, Endpoint], model: str) -> dict[Dialect, Endpoint]:

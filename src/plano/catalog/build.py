@@ -1,0 +1,205 @@
+"""From a configuration to a catalog: names linked, providers resolved, every dangling end reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Route
+from plano.catalog.names import ModelId, ProviderId, RouteName
+from plano.catalog.prices import any_priced
+from plano.catalog.providers import Provider, UnusableUrl, custom_provider, endpoints, known_providers
+from plano.config.configuration import Configuration, FilePath, ProviderRow, RouteRow
+from plano.config.load import from_environment, read
+from plano.config.model_names import is_wildcard
+from plano.config.problems import ConfigurationInvalid, KeyPath, Problem, did_you_mean
+
+
+def load_catalog(path: FilePath, environment: Mapping[str, str]) -> tuple[Configuration, Catalog]:
+    """The configuration of a file and what it declares.
+
+    Raises ConfigurationInvalid with every problem, of form and of links, in the file's order.
+    """
+    reading = read(path, environment)
+    linking = _Linking(reading.configuration, set(reading.lost))
+    catalog = linking.catalog()
+    if reading.problems or linking.problems:
+        raise ConfigurationInvalid((*reading.problems, *linking.problems))
+    warnings = (*reading.configuration.warnings, *linking.warnings)
+    return replace(reading.configuration, warnings=warnings), catalog
+
+
+def catalog_from_environment(environment: Mapping[str, str]) -> tuple[Configuration, Catalog]:
+    """The same without a file: every provider whose key is set, or simulated models."""
+    configuration = from_environment(environment)
+    return configuration, build(configuration)
+
+
+def build(configuration: Configuration) -> Catalog:
+    """Raises ConfigurationInvalid with everything that leads nowhere."""
+    linking = _Linking(configuration, set())
+    catalog = linking.catalog()
+    if linking.problems:
+        raise ConfigurationInvalid(linking.problems)
+    return catalog
+
+
+@dataclass(slots=True)
+class _Linking:
+    """One run over a configuration."""
+
+    configuration: Configuration
+    lost: set[str]
+    """Names of entries that are wrong themselves: who refers to them is not at fault."""
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def catalog(self) -> Catalog:
+        models = [model for row in self.configuration.providers if (model := self._model(row))]
+        self._refuse_twin_wildcards()
+        declared = Catalog(models, {})
+        aliases = dict(self._aliases(declared))
+        named = Catalog(models, {alias: found for alias, found in aliases.items() if alias != CATCH_ALL})
+        routes = [route for row in self.configuration.routes if (route := self._route(row, named))]
+        self._note_dangling(named)
+        return Catalog(models, aliases, routes)
+
+    # --- models ---
+
+    def _model(self, row: ProviderRow) -> Model | None:
+        provider = self._provider(row)
+        if provider is not None:
+            upstream_model = row.model.partition("/")[2]
+            try:
+                places = endpoints(provider, row.base_url, upstream_model)
+            except UnusableUrl as error:
+                self._wrong((*row.path, "base_url"), str(error))
+            else:
+                return Model(
+                    ModelId(row.model),
+                    row.name,
+                    ProviderId(provider.id),
+                    upstream_model,
+                    places,
+                    provider.auth,
+                    row.access_key,
+                    row.passthrough_auth or (provider.passthrough and row.access_key is None),
+                    row.http_host,
+                    row.headers,
+                    row.is_default,
+                )
+        self.lost |= {row.name, row.model}
+        return None
+
+    def _provider(self, row: ProviderRow) -> Provider | None:
+        """The row's provider, known or custom; None when it does not say enough."""
+        prefix = row.model.partition("/")[0]
+        known = known_providers().get(prefix)
+        if known is None:
+            if row.base_url is not None and row.provider_interface is not None:
+                return custom_provider(prefix, row.provider_interface)
+            message = (
+                f"Must provide base_url and provider_interface for unsupported provider {prefix}"
+                f" for model {row.model}{did_you_mean(prefix, known_providers())}"
+            )
+            self._wrong((*row.path, "model"), message)
+            return None
+        if row.provider_interface is not None:
+            message = f"only for providers that are not known; {prefix!r} is, and has its own"
+            self._wrong((*row.path, "provider_interface"), message, at_key=True)
+        if row.base_url is None and known.base_url is None:
+            message = f"Provider {prefix!r} requires 'base_url' to be set for model {row.model}"
+            self._wrong((*row.path, "model"), message)
+            return None
+        return known
+
+    def _refuse_twin_wildcards(self) -> None:
+        first: dict[str, ProviderRow] = {}
+        for row in self.configuration.providers:
+            twin = first.setdefault(row.model, row)
+            if is_wildcard(row.model) and twin is not row and twin.name != row.name:
+                line = self.configuration.document.place_of(twin.path).line
+                message = f"expected the wildcard {row.model} once; got it again (first on line {line})"
+                self._wrong((*row.path, "model"), message)
+
+    # --- names ---
+
+    def _aliases(self, declared: Catalog) -> Iterator[tuple[str, Found]]:
+        for alias, target in self.configuration.aliases.items():
+            path: KeyPath = ("model_aliases", alias)
+            found = self._target(declared, target, (*path, "target"))
+            if found is None:
+                continue
+            shadowed = declared.find(alias)
+            if isinstance(shadowed, Found) and not _may_be_alias(shadowed, found):
+                message = f"the alias {alias!r} would hide the declared model {shadowed.id}: rename it"
+                self._wrong(path, message, at_key=True)
+            yield alias, replace(found, by="catch_all" if alias == CATCH_ALL else "alias")
+
+    def _target(self, declared: Catalog, target: str, path: KeyPath) -> Found | None:
+        if target in self.configuration.aliases and isinstance(declared.find(target), Missing):
+            message = f"expected a model; got {target!r}, which is an alias: aliases lead to models directly"
+            self._wrong(path, message)
+            return None
+        return self._link(declared, target, path)
+
+    def _link(self, names: Catalog, name: str, path: KeyPath) -> Found | None:
+        """What `name` leads to; a problem at `path` when that is nothing, or several."""
+        found = names.find(name)
+        if isinstance(found, Found):
+            return found
+        if self._is_lost(name):
+            return None
+        if is_wildcard(name):
+            self._wrong(path, f"expected one model; got the wildcard {name!r}: name one of its models")
+        elif found.ambiguous:
+            choices = ", ".join(found.ambiguous)
+            self._wrong(path, f"{name!r} is the id of several declared models: name one of {choices}")
+        else:
+            near = f" (did you mean {found.near[0]!r}?)" if found.near else ""
+            self._wrong(path, f"{name[:120]!r} is not a declared model{near}")
+        return None
+
+    def _is_lost(self, name: str) -> bool:
+        return name in self.lost or any(lost.partition("/")[2] == name for lost in self.lost)
+
+    # --- routes ---
+
+    def _route(self, row: RouteRow, named: Catalog) -> Route | None:
+        linked = [self._link(named, name, path) for name, path in zip(row.models, row.paths, strict=True)]
+        if any(found is None for found in linked):
+            return None
+        candidates = tuple({(found.model.name, found.id): found for found in linked if found}.values())
+        source = self.configuration.cost_source
+        bundled = source is None or source.provider == "bundled"
+        if row.prefer == "cheapest" and bundled and not any_priced(candidates):
+            message = (
+                "expected prices to compare; none of the candidates is in the bundled table:"
+                " give a cost source in model_metrics_sources, or leave the order as written"
+            )
+            self._wrong((*row.path, "selection_policy", "prefer"), message)
+        return Route(RouteName(row.name), row.description, candidates, row.prefer, row.examples)
+
+    # --- what may dangle ---
+
+    def _note_dangling(self, named: Catalog) -> None:
+        router = self.configuration.overrides.llm_routing_model
+        if router is not None and isinstance(named.find(router), Missing) and not self._is_lost(router):
+            path: KeyPath = ("overrides", "llm_routing_model")
+            message = f"{router[:120]!r} is not a declared model: the embedded router answers instead"
+            self.warnings.append(self.configuration.note(path, message))
+        source = self.configuration.cost_source
+        for theirs, ours in (source.model_aliases if source else {}).items():
+            if isinstance(named.find(ours), Missing) and not self._is_lost(ours):
+                message = f"{theirs!r} is given as {ours!r}, which is not a declared model"
+                self.warnings.append(self.configuration.note(("model_metrics_sources",), message))
+
+    def _wrong(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
+        self.problems.append(self.configuration.problem(path, message, at_key=at_key))
+
+
+def _may_be_alias(shadowed: Found, target: Found) -> bool:
+    """A wildcard's members may be called otherwise; a model's own id may be an alias of itself."""
+    if shadowed.by == "wildcard":
+        return True
+    return shadowed.by == "bare" and shadowed.id == target.id

@@ -1,0 +1,62 @@
+"""What models cost, from the table that ships with a dependency: no network, and no date but its own.
+
+Loading the table takes a tenth of a second or two; it is loaded when first asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plano.catalog.catalog import Found, Model
+from plano.catalog.providers import known_providers
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """List prices in US dollars for a million tokens, at the lowest tier."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+
+    @property
+    def both(self) -> float:
+        """What `cheapest` compares."""
+        return self.input_usd_per_mtok + self.output_usd_per_mtok
+
+
+def price_of(model: Model, upstream_model: str | None = None) -> Price | None:
+    """The price of a model, or of a wildcard's member; None where it is not known."""
+    provider = known_providers().get(model.provider)
+    if provider is None or provider.prices is None:
+        return None
+    from genai_prices import Usage, calc_price  # noqa: PLC0415 - 150 ms that only who asks should pay
+
+    thousand_each = Usage(input_tokens=1000, output_tokens=1000)
+    try:
+        price = calc_price(thousand_each, upstream_model or model.upstream_model, provider_id=provider.prices)
+    except (LookupError, ValueError):
+        return None
+    return Price(float(price.input_price) * 1000, float(price.output_price) * 1000)
+
+
+def any_priced(candidates: Sequence[Found]) -> bool:
+    """Whether prices can order them at all."""
+    return any(price_of(found.model, found.upstream_model) is not None for found in candidates)
+
+
+def known_members(model: Model) -> tuple[str, ...]:
+    """The models under a wildcard that the table knows, in full; a provider may have others."""
+    provider = known_providers().get(model.provider)
+    if provider is None or provider.prices is None:
+        return ()
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as above
+
+    prefix = model.id.removesuffix("*")
+    return tuple(
+        full
+        for known in get_snapshot().providers
+        if known.id == provider.prices
+        for entry in known.models
+        if not entry.deprecated and (full := f"{model.provider}/{entry.id}").startswith(prefix)
+    )

@@ -1,0 +1,176 @@
+"""From a file, or from nothing but the environment, to a configuration.
+
+`load` is for who needs no catalog. `read` is its first half: all problems beside what could be
+read, so that the catalog adds its own before anybody is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from plano.config.configuration import Configuration, ProviderRow
+from plano.config.document import Document, Unreadable, read_document
+from plano.config.environment import KEY_VARIABLES, NOT_ENOUGH, Variables, read_dotenv
+from plano.config.explain import explain, path_of
+from plano.config.migrate import Migration, migrate
+from plano.config.model_names import is_declarable
+from plano.config.notices import not_yet, unserved
+from plano.config.problems import ConfigurationInvalid, KeyPath, Place, Problem, did_you_mean, spell
+from plano.config.rules import broken_rules
+from plano.config.schema import Overrides
+from plano.config.secret import Secret
+from plano.config.soundness import Sound, read_sound
+
+NAMES: Final = ("config.yaml", "plano_config.yaml")
+LARGEST_FILE_BYTES: Final = 1024 * 1024
+"""A hundred times a large configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file says, as far as it could be read, and everything that is wrong with it."""
+
+    configuration: Configuration
+    problems: tuple[Problem, ...] = ()
+    lost: frozenset[str] = frozenset()
+    """Models and names of entries that were left out because they are wrong themselves."""
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Configuration:
+    """Raises ConfigurationInvalid with every problem of the file."""
+    reading = read(path, environment)
+    if reading.problems:
+        raise ConfigurationInvalid(reading.problems)
+    return reading.configuration
+
+
+def find(folder: Path) -> Path | None:
+    """The configuration of a folder, by the names it may have."""
+    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+
+
+def read(path: Path, environment: Mapping[str, str]) -> Reading:
+    """Everything that can be said about a file; never raises."""
+    source = str(path)
+    try:
+        text = _text(path)
+        dotenv, problems = _dotenv(path.with_name(".env"))
+        document = read_document(text, Variables(environment, dotenv).substitute)
+    except Unreadable as error:
+        return Reading(Configuration(source), (Problem(source, error.place, "", error.message),))
+    problems += [Problem(source, place, spell(at), message) for place, at, message in document.problems]
+    if not isinstance(document.data, dict):
+        message = "expected a mapping with the keys 'version', 'listeners' and 'model_providers'"
+        problems.append(Problem(source, document.place_of(()), "", message))
+        return Reading(Configuration(source), tuple(problems))
+    return _interpret(source, document, document.data, problems)
+
+
+def _interpret(source: str, document: Document, data: dict[str, Any], problems: list[Problem]) -> Reading:
+    for key in [key for key, value in data.items() if value is None and key != "version"]:
+        del data[key]  # a section whose entries are all commented out
+    sound = read_sound(document)
+    problems += [
+        Problem(source, place, spell(path), message) for place, path, message in _form(document, sound)
+    ]
+    migration = migrate(source, sound, document)
+    problems += migration.problems
+    configuration = migration.configuration
+    for path, message in broken_rules(configuration, sound):
+        problems.append(configuration.problem(path, message))
+    rows = [row for row in configuration.providers if is_declarable(row.model)]
+    lost = {name for row in configuration.providers if row not in rows for name in (row.name, row.model)}
+    configuration = replace(configuration, providers=tuple(rows), warnings=_warnings(migration, data))
+    return Reading(configuration, tuple(problems), sound.lost | lost | _given_twice(sound))
+
+
+def _form(document: Document, sound: Sound) -> list[tuple[Place, KeyPath, str]]:
+    """What the schema found wrong, and keys without a value."""
+    found = list(explain(sound.errors, document))
+    told = {path_of(error) for error in sound.errors}
+    empty = [path for path in _nulls(document.data, ()) if path not in told]
+    return found + [(document.place_of(path), path, "expected a value; got nothing") for path in empty]
+
+
+def _nulls(value: object, path: KeyPath) -> list[KeyPath]:
+    if isinstance(value, dict):
+        return [found for key, child in value.items() for found in _nulls(child, (*path, key))]
+    if isinstance(value, list):
+        return [found for index, child in enumerate(value) for found in _nulls(child, (*path, index))]
+    return [path] if value is None and path and isinstance(path[-1], str) else []
+
+
+def _given_twice(sound: Sound) -> set[str]:
+    """What only the list that is not used declares, when there are two."""
+    if sound.file.model_providers is None or sound.file.llm_providers is None:
+        return set()
+    return {name for row in sound.file.llm_providers for name in (row.name, row.model) if name}
+
+
+def _warnings(migration: Migration, data: dict[str, Any]) -> tuple[str, ...]:
+    configuration = migration.configuration
+    for row in configuration.providers:
+        if row.passthrough_auth and row.access_key is not None:
+            migration.warn(
+                (*row.path, "access_key"), "ignored: passthrough_auth sends the client's own credential"
+            )
+    for key in configuration.overrides.model_extra or {}:
+        known = sorted(Overrides.model_fields)
+        migration.warn(("overrides", key), f"unknown key {key!r}{did_you_mean(key, known)}", at_key=True)
+    if not configuration.providers:
+        migration.warn((), "no model_providers: there is no model to ask")
+    notices = [f"{configuration.source}: {notice}" for notice in (not_yet(data), unserved(data)) if notice]
+    return (*migration.warnings, *notices)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        raise Unreadable(Place(), f"expected a file that can be read; got: {reason}") from error
+    if len(content) > LARGEST_FILE_BYTES:
+        raise Unreadable(Place(), f"expected at most {LARGEST_FILE_BYTES} bytes; got more")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        place = Place(before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
+        raise Unreadable(place, "expected UTF-8; got a byte that is not") from error
+
+
+def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return {}, []
+    values, wrong = read_dotenv(text)
+    return values, [Problem(str(path), Place(line), "", message) for line, message in wrong]
+
+
+def from_environment(environment: Mapping[str, str]) -> Configuration:
+    """Without a file: every provider whose key is set, all of its models; else simulated ones."""
+    keyed = {name: key for name, variable in KEY_VARIABLES.items() if (key := environment.get(variable))}
+    if keyed:
+        rows = [
+            ProviderRow(f"{name}/*", f"{name}/*", ("model_providers", index), access_key=Secret(key))
+            for index, (name, key) in enumerate(keyed.items())
+        ]
+        said = f"no configuration file: serving all models of {', '.join(keyed)}, whose keys are set"
+    else:
+        rows = [
+            ProviderRow("simulated/demo", "simulated/demo", ("model_providers", 0), is_default=True),
+            ProviderRow("simulated/*", "simulated/*", ("model_providers", 1)),
+        ]
+        variables = ", ".join(KEY_VARIABLES.values())
+        said = f"no configuration file and no key set ({variables}): serving simulated models only"
+    more = [
+        f"{variable} is set, but {provider} also needs a base_url: write a configuration file to use it"
+        for variable, provider in NOT_ENOUGH.items()
+        if environment.get(variable)
+    ]
+    return Configuration("environment", warnings=(said, *more), providers=tuple(rows))
