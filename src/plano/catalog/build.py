@@ -15,11 +15,14 @@ from plano.config.model_names import is_wildcard
 from plano.config.problems import ConfigurationInvalid, KeyPath, Problem, did_you_mean
 
 
-def load_catalog(path: FilePath, environment: Mapping[str, str]) -> tuple[Configuration, Catalog]:
-    """The configuration of a file and what it declares.
+def load_catalog(path: FilePath | None, environment: Mapping[str, str]) -> tuple[Configuration, Catalog]:
+    """The configuration of a file, or of the environment without one, and what it declares.
 
     Raises ConfigurationInvalid with every problem, of form and of links, in the file's order.
     """
+    if path is None:
+        configuration = from_environment(environment)
+        return configuration, build(configuration)
     reading = read(path, environment)
     linking = _Linking(reading.configuration, set(reading.lost))
     catalog = linking.catalog()
@@ -27,12 +30,6 @@ def load_catalog(path: FilePath, environment: Mapping[str, str]) -> tuple[Config
         raise ConfigurationInvalid((*reading.problems, *linking.problems))
     warnings = (*reading.configuration.warnings, *linking.warnings)
     return replace(reading.configuration, warnings=warnings), catalog
-
-
-def catalog_from_environment(environment: Mapping[str, str]) -> tuple[Configuration, Catalog]:
-    """The same without a file: every provider whose key is set, or simulated models."""
-    configuration = from_environment(environment)
-    return configuration, build(configuration)
 
 
 def build(configuration: Configuration) -> Catalog:

@@ -24,6 +24,16 @@ from plano.config.schema import Overrides
 from plano.config.secret import Secret
 from plano.config.soundness import Sound, read_sound
 
+__all__ = [
+    "Configuration",
+    "ConfigurationInvalid",
+    "Reading",
+    "find",
+    "from_environment",
+    "load",
+    "read",
+]
+
 NAMES: Final = ("config.yaml", "plano_config.yaml")
 LARGEST_FILE_BYTES: Final = 1024 * 1024
 """A hundred times a large configuration."""
