@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal
 
 from plano.catalog.catalog import Catalog
 from plano.config.load import Configuration
@@ -24,7 +23,7 @@ from plano.exchange.exchange import Exchange, Timing
 from plano.exchange.ports import Upstream
 from plano.http1.alarms import Alarms
 from plano.http1.dial import client_context
-from plano.http1.limits import ClientLimits, ServerLimits
+from plano.http1.limits import ServerLimits
 from plano.http1.pool import Pool
 from plano.http1.proxies import Proxies
 from plano.http1.server import Server
@@ -38,12 +37,15 @@ from plano.server.app import App
 from plano.upstream.client import HttpUpstream
 from plano.upstream.simulated.provider import Simulated
 
+try:
+    import uvloop
+except ImportError:  # it is faster, and nothing depends on it
+    uvloop = None  # type: ignore[assignment]  # mypy sees the module only
+
 BACKLOG = 2048
 """Connections the kernel keeps while we are busy; Linux cuts it to net.core.somaxconn."""
 LAST_WORDS_S = 2.5
 """What ended answers have for their last bytes to be read."""
-
-Limits = TypeVar("Limits", ServerLimits, ClientLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class Gateway:
         self._alarms = Alarms(self._loop)
         self.in_flight = InFlight()
         self.recording = self._recording(catalog, options)
-        self.limits = limited(ServerLimits(), configuration)
-        self._client_limits = limited(ClientLimits(), configuration)
+        self.limits = configuration.server_limits
+        self._client_limits = configuration.client_limits
         self._pool = self._new_pool(options)
         self.server = self._server(catalog, self._exchange(catalog))
         self._listener: asyncio.Server | None = None
@@ -195,7 +197,7 @@ async def render(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
 
 
 def _rendered(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
-    from plano.observe import exposition
+    from plano.observe import exposition  # noqa: PLC0415 - loads a library no start should wait for
 
     return exposition.render(snapshot, accept)
 
@@ -208,13 +210,6 @@ async def _first(events: tuple[asyncio.Event, ...], timeout_s: float) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-
-
-def limited(limits: Limits, configuration: Configuration) -> Limits:
-    """The limits with what the configuration changes."""
-    known = {field.name for field in fields(limits)}
-    changes = {name: value for name, value in configuration.listener.limits.items() if name in known}
-    return replace(limits, **changes)
 
 
 def new_request_id() -> str:
@@ -239,8 +234,4 @@ def bind(host: str, port: int) -> socket.socket:
 
 def event_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where it is installed, else the standard one."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+    return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()

@@ -135,7 +135,9 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for worker in workers:
                 group.create_task(worker.ask())
-        return metrics.merge([*self._retired, *(worker.counts for worker in workers if worker.counts is not None)])
+        return metrics.merge(
+            [*self._retired, *(worker.counts for worker in workers if worker.counts is not None)]
+        )
 
     async def _keep(self, place: int) -> None:
         """One place among the workers, filled again whenever it falls empty."""

@@ -42,11 +42,21 @@ ADMIN_PORT = 9092
 @click.option("--host", help="The address to listen on; the listener's own by default.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on; 0 picks a free one.")
 @click.option(
-    "--admin-port", type=click.IntRange(0, 65535), default=ADMIN_PORT, show_default=True, help="Metrics and health."
+    "--admin-port",
+    type=click.IntRange(0, 65535),
+    default=ADMIN_PORT,
+    show_default=True,
+    help="Metrics and health.",
 )
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes on the port.")
 @click.option(
-    "--log-format", type=click.Choice(("json", "text")), default="json", show_default=True, help="The access log's."
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes on the port."
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(("json", "text")),
+    default="json",
+    show_default=True,
+    help="The access log's.",
 )
 def command(
     file: Path | None,
@@ -95,7 +105,9 @@ class _Place:
     def announce(self, processes: str) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
         port, admin_port = self.listening.getsockname()[1], self.admin.getsockname()[1]
-        say(f"plano is ready on http://{host}:{port}, admin on http://{ADMIN_HOST}:{admin_port} ({processes})")
+        say(
+            f"plano is ready on http://{host}:{port}, admin on http://{ADMIN_HOST}:{admin_port} ({processes})"
+        )
 
 
 def say(text: str) -> None:
@@ -108,8 +120,14 @@ def _bound(host: str, port: int, option: str) -> Iterator[socket.socket]:
     try:
         listening = bootstrap.bind(host, port)
     except OSError as problem:
-        hint = f"; stop what holds it, or choose another with {option}" if problem.errno == errno.EADDRINUSE else ""
-        raise OutsideAtFault(f"cannot listen on {host}:{port}: {os.strerror(problem.errno or 0)}{hint}") from problem
+        hint = (
+            f"; stop what holds it, or choose another with {option}"
+            if problem.errno == errno.EADDRINUSE
+            else ""
+        )
+        raise OutsideAtFault(
+            f"cannot listen on {host}:{port}: {os.strerror(problem.errno or 0)}{hint}"
+        ) from problem
     with listening:
         yield listening
 
@@ -151,7 +169,7 @@ async def _supervise(configuration: Configuration, place: _Place, orders: Orders
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped, number)
-    drain_s = bootstrap.limited(bootstrap.ServerLimits(), configuration).drain_s
+    drain_s = configuration.server_limits.drain_s
     async with asyncio.TaskGroup() as group:
         running = group.create_task(supervisor.run(stop, drain_s=drain_s))
         group.create_task(_announce_when_ready(supervisor, running, place, count))

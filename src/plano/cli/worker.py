@@ -58,7 +58,9 @@ def prepare(configuration: Configuration, catalog: Catalog, orders: Orders) -> b
     return gateway
 
 
-async def run_worker(gateway: bootstrap.Gateway, listening: socket.socket, *, on_ready: Callable[[], None]) -> None:
+async def run_worker(
+    gateway: bootstrap.Gateway, listening: socket.socket, *, on_ready: Callable[[], None]
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
 
     SIGINT comes from a person who waits at the terminal, so idle connections are closed at once.
@@ -82,7 +84,9 @@ async def run_worker(gateway: bootstrap.Gateway, listening: socket.socket, *, on
     await gateway.stop(grace_s=grace_s[0], hurry=hurry)
 
 
-async def _serve(configuration: Configuration, catalog: Catalog, orders: Orders, listening: int, control: int) -> None:
+async def _serve(
+    configuration: Configuration, catalog: Catalog, orders: Orders, listening: int, control: int
+) -> None:
     gateway = prepare(configuration, catalog, orders)
     post = Post(socket.socket(fileno=control))
     loop = asyncio.get_running_loop()
@@ -93,7 +97,9 @@ async def _serve(configuration: Configuration, catalog: Catalog, orders: Orders,
 
     reporting: list[asyncio.Task[None]] = []
     await run_worker(
-        gateway, socket.socket(fileno=listening), on_ready=lambda: reporting.append(loop.create_task(report()))
+        gateway,
+        socket.socket(fileno=listening),
+        on_ready=lambda: reporting.append(loop.create_task(report())),
     )
     reporting[0].cancel()
     post.last_words(gateway.recording.snapshot())

@@ -105,7 +105,9 @@ class Exchange:
         record.stream = head.stream
         requested = head.model
         if requested is not None:
-            record.requested = requested if len(requested) <= MOST_SHOWN_OF_A_NAME else requested[:MOST_SHOWN_OF_A_NAME]
+            record.requested = (
+                requested if len(requested) <= MOST_SHOWN_OF_A_NAME else requested[:MOST_SHOWN_OF_A_NAME]
+            )
         record.phase = "decide"
         decision = self._ladder.decide(requested)
         candidate = decision.candidates[0]
@@ -188,7 +190,11 @@ class Exchange:
         record.ending = "client_left" if isinstance(problem, ClientLeft) else _ENDINGS[problem.fault]
 
 
-_ENDINGS: dict[str, Ending] = {"caller": "refused", "gateway": "gateway_failed", "upstream": "upstream_failed"}
+_ENDINGS: dict[str, Ending] = {
+    "caller": "refused",
+    "gateway": "gateway_failed",
+    "upstream": "upstream_failed",
+}
 
 
 def _not_spoken(dialect: Dialect, candidate: Candidate) -> str:

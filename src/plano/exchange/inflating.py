@@ -39,7 +39,9 @@ class Inflater:
             raise UpstreamInvalid(f"The provider's compressed answer cannot be read: {error}.") from error
         self._total += len(plain)
         if self._stream.unconsumed_tail or self._total > self._total_limit:
-            raise UpstreamInvalid("The provider's compressed answer grows beyond every limit; it was dropped.")
+            raise UpstreamInvalid(
+                "The provider's compressed answer grows beyond every limit; it was dropped."
+            )
         return plain
 
     @property

@@ -13,7 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from plano.errors import PlanoError, UpstreamAuth, UpstreamBroke, UpstreamError, UpstreamInvalid, UpstreamRefused
+from plano.errors import (
+    PlanoError,
+    UpstreamAuth,
+    UpstreamBroke,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamRefused,
+)
 from plano.exchange.heads import passed_on
 from plano.exchange.inflating import Inflater
 

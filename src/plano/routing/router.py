@@ -88,5 +88,7 @@ def _not_found(requested: RequestedModel, missing: Missing) -> str:
         return f"The model {shown!r} is declared by several providers; name one of {choices}."
     if missing.near:
         near = ", ".join(map(repr, missing.near))
-        return f"The model {shown!r} is not declared here (did you mean {near}?). GET /v1/models lists what is."
+        return (
+            f"The model {shown!r} is not declared here (did you mean {near}?). GET /v1/models lists what is."
+        )
     return f"The model {shown!r} is not declared here. GET /v1/models lists what is."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -41,7 +40,9 @@ class Admin:
             if request.path not in PATHS:
                 raise NotFound(f"There is nothing at {request.path!r}; served here are {', '.join(PATHS)}.")
             if request.method not in ("GET", "HEAD"):
-                raise MethodNotAllowed(f"{request.path} takes GET, not {request.method}.", allowed="GET, HEAD")
+                raise MethodNotAllowed(
+                    f"{request.path} takes GET, not {request.method}.", allowed="GET, HEAD"
+                )
             if request.path == "/metrics":
                 await self._metrics(request, reply)
             elif request.path == "/healthz" or self._is_ready():
@@ -55,6 +56,6 @@ class Admin:
         accept = request.fields.get(b"accept", b"").decode("latin-1")
         try:
             content_type, body = await self._render(accept)
-        except (OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError) as error:
             raise Overloaded("The workers did not report in time; scrape again.") from error
         reply.send(200, field_line(b"content-type", content_type.encode("ascii")), body)

@@ -82,4 +82,6 @@ def _check_affinity(value: bytes, *, doubled: bool) -> None:
             f"X-Model-Affinity has {len(value)} bytes; expected 1 to {LONGEST_AFFINITY_ID}."
         )
     if not all(0x21 <= byte <= 0x7E for byte in value):
-        raise InvalidAffinityId("X-Model-Affinity holds a space, a control or a non-ASCII byte; expected visible ASCII.")
+        raise InvalidAffinityId(
+            "X-Model-Affinity holds a space, a control or a non-ASCII byte; expected visible ASCII."
+        )

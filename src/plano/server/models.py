@@ -22,7 +22,8 @@ def listed(catalog: Catalog) -> list[tuple[str, str]]:
 
 def openai_list(catalog: Catalog) -> bytes:
     data = [
-        {"id": name, "object": "model", "created": CREATED, "owned_by": owner} for name, owner in listed(catalog)
+        {"id": name, "object": "model", "created": CREATED, "owned_by": owner}
+        for name, owner in listed(catalog)
     ]
     return msgspec.json.encode({"object": "list", "data": data})
 

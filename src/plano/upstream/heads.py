@@ -29,7 +29,9 @@ class Template:
         self._target = endpoint.path
         self._query = endpoint.query
         own = {
-            name.lower(): value for name, value in model.headers.items() if name.lower() not in NEVER_CONFIGURED
+            name.lower(): value
+            for name, value in model.headers.items()
+            if name.lower() not in NEVER_CONFIGURED
         }
         self._own = frozenset(name.encode("ascii") for name in own)
         """Fields that the configuration has set: a client's value does not replace them."""
