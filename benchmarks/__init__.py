@@ -1,0 +1,1 @@
+"""Measures the gateway against the barest relay, the bare upstream and its peers."""
