@@ -6,8 +6,9 @@ import os
 import time
 import urllib.request
 
-from benchmarks.load import CannotMeasure, Target
+from benchmarks.load import Target
 from benchmarks.measures import SMALL
+from benchmarks.processes import CannotMeasure
 from benchmarks.targets import HOST, Bench
 
 REQUESTS = 20

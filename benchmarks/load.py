@@ -10,13 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import Spawned, die_with_parent, pinned
+from benchmarks.processes import CannotMeasure, Spawned, die_with_parent, pinned
 
 SOURCES = Path(__file__).parent / "native"
-
-
-class CannotMeasure(Exception):
-    """Something that the benchmark needs is not there; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.bodies import SIZES
-from benchmarks.load import CannotMeasure, Load, Target
-from benchmarks.processes import Spawned
+from benchmarks.load import Load, Target
+from benchmarks.processes import CannotMeasure, Spawned
 from benchmarks.targets import Bench
 
 CONNECTIONS = 64

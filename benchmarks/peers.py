@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load import SOURCES, Address, CannotMeasure
+from benchmarks.load import SOURCES, Address
+from benchmarks.processes import CannotMeasure
 from benchmarks.targets import ALIAS, HOST, KEY, MODEL, Bench, Recipe, free_port, key_header
 
 INSTALL_WITHIN_S = 900.0

@@ -19,6 +19,10 @@ PROC = Path("/proc")
 LIBC = ctypes.CDLL(None)
 
 
+class CannotMeasure(Exception):
+    """Something that the benchmark needs is not there; the text says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cores:
     """Who runs where: what is measured has a core of its own when the machine has two."""
@@ -133,6 +137,17 @@ class Spawned:
 
     def _sum(self, name: str) -> int:
         return sum(field_bytes(read(PROC / str(pid) / "status"), name) for pid in self.members())
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Adds to what cannot be measured inside that, and how, the process has ended."""
+        try:
+            yield
+        except CannotMeasure as problem:
+            if self.exit_code is None:
+                raise
+            ending = f"it ended with exit code {self.exit_code}: {self.last_words()}"
+            raise CannotMeasure(f"{problem}; {ending}") from problem
 
     def last_words(self) -> str:
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]

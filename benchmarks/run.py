@@ -28,10 +28,9 @@ from types import FrameType
 
 from benchmarks import evidence, measures, report, startup, targets
 from benchmarks.figures import FLOOR, GATEWAY, UPSTREAM
-from benchmarks.load import CannotMeasure
 from benchmarks.measures import Figures, Pace
 from benchmarks.peers import PEERS
-from benchmarks.processes import Cores
+from benchmarks.processes import CannotMeasure, Cores
 from benchmarks.targets import Bench, Cook
 from benchmarks.verdicts import Verdict, verdicts
 
@@ -139,7 +138,7 @@ def take_rounds(bench: Bench, cooks: dict[str, Cook], pace: Pace, results: Resul
             taken = {}
             for target in here[turn:] + here[:turn]:
                 if target.name not in results.absent:
-                    with noted(target.name, results):
+                    with noted(target.name, results), target.process.explained():
                         taken[target.name] = measures.round_of(bench, target, pace)
             results.rounds.append(taken)
 

@@ -8,8 +8,7 @@ import sys
 import time
 from statistics import median
 
-from benchmarks.load import CannotMeasure
-from benchmarks.processes import Cores, Spawned, pinned
+from benchmarks.processes import CannotMeasure, Cores, Spawned, pinned
 from benchmarks.targets import HOST, Bench, Recipe
 
 IMPORTS = 10

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.bodies import Bodies
 from benchmarks.figures import FLOOR, GATEWAY, UPSTREAM
-from benchmarks.load import Address, CannotMeasure, Loader, Target, compiled
-from benchmarks.processes import Cores, Spawned
+from benchmarks.load import Address, Loader, Target, compiled
+from benchmarks.processes import CannotMeasure, Cores, Spawned
 
 HOST = "127.0.0.1"
 MODEL = "gpt-4o-mini"
