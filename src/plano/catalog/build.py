@@ -95,6 +95,8 @@ class _Linking:
         if known is None:
             if row.base_url is not None and row.provider_interface is not None:
                 return custom_provider(prefix, row.provider_interface)
+            if self._has(row, "base_url") and self._has(row, "provider_interface"):
+                return None
             message = (
                 f"Must provide base_url and provider_interface for unsupported provider {prefix}"
                 f" for model {row.model}{did_you_mean(prefix, known_providers())}"
@@ -105,10 +107,16 @@ class _Linking:
             message = f"only for providers that are not known; {prefix!r} is, and has its own"
             self._wrong((*row.path, "provider_interface"), message, at_key=True)
         if row.base_url is None and known.base_url is None:
+            if self._has(row, "base_url"):
+                return None
             message = f"Provider {prefix!r} requires 'base_url' to be set for model {row.model}"
             self._wrong((*row.path, "model"), message)
             return None
         return known
+
+    def _has(self, row: ProviderRow, key: str) -> bool:
+        """Whether the row has the key, be it with a value that has been reported already."""
+        return self.configuration.is_written((*row.path, key))
 
     def _refuse_twin_wildcards(self) -> None:
         first: dict[str, ProviderRow] = {}

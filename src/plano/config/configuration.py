@@ -109,10 +109,14 @@ class Configuration:
     def latency_source(self) -> LatencySource | None:
         return next((source for source in self.metrics_sources if isinstance(source, LatencySource)), None)
 
+    def is_written(self, path: KeyPath) -> bool:
+        """Whether the file has a value there, be it one that could not be used."""
+        return path in self.document.places
+
     def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
         """A problem with the value at `path`, or with its key."""
         place = self.document.place_of_key(path) if at_key else self.document.place_of(path)
-        return Problem(self.source, place, spell(path), message)
+        return Problem(self.source, place, spell(path), self.document.conceal(message))
 
     def note(self, path: KeyPath, message: str, *, at_key: bool = False) -> str:
         """A warning about the value at `path`, worded as a problem is."""

@@ -30,6 +30,8 @@ DEEPEST: Final = 32
 """Levels of nesting; what the schema knows needs seven."""
 MOST_VALUES: Final = 50_000
 """Values after aliases are filled in: about a thousand times a large configuration."""
+SHORTEST_SECRET: Final = 4
+"""Less guards nothing, and would be found in every sentence."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -72,8 +74,15 @@ class Document:
     key_places: dict[KeyPath, Place] = field(default_factory=dict)
     """Where each key begins."""
     problems: list[tuple[Place, KeyPath, str]] = field(default_factory=list)
-    substituted: set[KeyPath] = field(default_factory=set)
-    """Values that came, wholly or in part, from a variable: never shown."""
+    substituted: dict[KeyPath, tuple[str, str]] = field(default_factory=dict)
+    """Values that came, wholly or in part, from a variable: as written, and filled in."""
+
+    def conceal(self, message: str) -> str:
+        """`message` with what came from variables, which may be secret, as it was written."""
+        for written, filled in self.substituted.values():
+            if len(filled) >= SHORTEST_SECRET:
+                message = message.replace(filled, written)
+        return message
 
     def place_of(self, path: KeyPath) -> Place:
         """Where the value at `path` stands, or the nearest thing around it."""
@@ -239,8 +248,8 @@ class _Expansion:
             return node.text
         value = _resolve(node)
         if isinstance(value, str) and "$" in value:
-            value, problem = self._substitute(value)
-            self._document.substituted.add(path)
+            written, (value, problem) = value, self._substitute(value)
+            self._document.substituted[path] = (written, value)
             if problem is not None:
                 self._problem(node.place, path, problem)
         return value

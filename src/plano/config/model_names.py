@@ -39,9 +39,7 @@ def is_model_name(text: str) -> bool:
 def is_declarable(text: str) -> bool:
     """The same, with a star nowhere but as the whole last part."""
     stars = text.count("*")
-    return (
-        is_model_name(text) and text not in NOT_NAMED and (stars == 0 or (stars == 1 and is_wildcard(text)))
-    )
+    return is_model_name(text) and (stars == 0 or (stars == 1 and is_wildcard(text)))
 
 
 def is_wildcard(text: str) -> bool:

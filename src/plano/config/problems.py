@@ -51,7 +51,7 @@ def spell(path: KeyPath) -> str:
 
 def did_you_mean(wrong: str, choices: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or nothing when no choice is close."""
-    near = get_close_matches(wrong[:200], list(choices), n=1, cutoff=0.6)
+    near = get_close_matches(wrong[:200], list(choices), n=1, cutoff=0.7)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

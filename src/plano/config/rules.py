@@ -70,7 +70,7 @@ def takeable_names(configuration: Configuration, _: Sound) -> Iterator[Fault]:
 
 def _named_at(configuration: Configuration, row: ProviderRow) -> KeyPath:
     path = (*row.path, "name")
-    return path if path in configuration.document.places else (*row.path, "model")
+    return path if configuration.is_written(path) else (*row.path, "model")
 
 
 def one_default(configuration: Configuration, _: Sound) -> Iterator[Fault]:
@@ -126,7 +126,7 @@ def session_cache(configuration: Configuration, _: Sound) -> Iterator[Fault]:
     """Redis is somewhere."""
     cache = configuration.routing.session_cache
     path: KeyPath = ("routing", "session_cache")
-    if cache.type == "redis" and cache.url is None:
+    if cache.type == "redis" and not configuration.is_written((*path, "url")):
         yield path, "expected the key 'url' (redis://host:6379/0), which type 'redis' needs; got none"
     if cache.url is not None and not _REDIS.match(cache.url.reveal()):
         yield (*path, "url"), "expected a url such as redis://:password@host:6379/0, or rediss:// for TLS"
@@ -139,14 +139,16 @@ def metrics_sources(configuration: Configuration, sound: Sound) -> Iterator[Faul
         if source.type in seen:
             yield path, f"expected one source of type {source.type!r}; got a second one"
         seen.add(source.type)
-        yield from _source(path, source)
+        yield from _source(configuration, path, source)
 
 
-def _source(path: KeyPath, source: CostSource | LatencySource) -> Iterator[Fault]:
+def _source(
+    configuration: Configuration, path: KeyPath, source: CostSource | LatencySource
+) -> Iterator[Fault]:
     match source:
         case LatencySource(provider="prometheus"):
             for key in ("url", "query"):
-                if getattr(source, key) is None:
+                if not configuration.is_written((*path, key)):
                     yield path, f"expected the key {key!r}, which provider 'prometheus' needs; got none"
         case LatencySource() | CostSource(provider="bundled"):
             if source.url is not None:
@@ -157,10 +159,11 @@ def _source(path: KeyPath, source: CostSource | LatencySource) -> Iterator[Fault
         yield (*path, "url"), "expected an http:// or https:// address"
 
 
-def state_storage(_: Configuration, sound: Sound) -> Iterator[Fault]:
+def state_storage(configuration: Configuration, sound: Sound) -> Iterator[Fault]:
     """Postgres is somewhere."""
     storage = sound.file.state_storage
-    if storage is not None and storage.type == "postgres" and storage.connection_string is None:
+    written = configuration.is_written(("state_storage", "connection_string"))
+    if storage is not None and storage.type == "postgres" and not written:
         yield (
             ("state_storage",),
             "expected the key 'connection_string', which type 'postgres' needs; got none",

@@ -1,0 +1,84 @@
+"""`plano models`: what can be asked for, under which names, at what price."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plano.cli.main import main
+
+Output = pytest.CaptureFixture[str]
+
+OFFER = """\
+version: v0.4.0
+model_providers:
+  - {model: openai/gpt-4o-mini, access_key: sk-canary, name: mini, default: true}
+  - {model: anthropic/*, access_key: sk-canary}
+  - {model: simulated/a}
+  - {model: mine/a, provider_interface: openai, base_url: "http://127.0.0.1:8000"}
+model_aliases:
+  fast: {target: mini}
+  haiku: {target: anthropic/claude-haiku-4-5}
+"""
+
+
+@pytest.fixture
+def offer(tmp_path: Path) -> str:
+    path = tmp_path / "config.yaml"
+    path.write_text(OFFER, "utf-8")
+    return str(path)
+
+
+def test_every_model_is_listed_with_all_its_names(offer: str, capsys: Output) -> None:
+    """A bare id that two models have is nobody's name; an unknown price is unknown, not zero."""
+    code = main(["models", offer])
+
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:] if line]
+    assert code == 0
+    assert [(row[0], row[-2:]) for row in rows[2:]] == [
+        ("simulated/a", ["unknown", "unknown"]),
+        ("mine/a", ["unknown", "unknown"]),
+    ]
+    assert rows[0][:-2] == ["openai/gpt-4o-mini", "(default)", "mini,", "gpt-4o-mini,", "fast"]
+    assert rows[1] == ["anthropic/*", "by", "model", "by", "model"]
+
+
+def test_programs_get_an_array(offer: str, capsys: Output) -> None:
+    """For scripts that fill a menu, or compare prices."""
+    main(["models", offer, "--json"])
+
+    first = json.loads(capsys.readouterr().out)[0]
+    prices = (first.pop("input_usd_per_mtok"), first.pop("output_usd_per_mtok"))
+    assert 0 < prices[0] < prices[1]
+    assert first == {
+        "model": "openai/gpt-4o-mini",
+        "names": ["mini", "gpt-4o-mini", "fast"],
+        "provider": "openai",
+        "default": True,
+        "dialects": ["openai_chat", "openai_responses"],
+    }
+
+
+def test_members_of_wildcards_are_listed_when_asked_for(offer: str, capsys: Output) -> None:
+    """With the aliases that lead to them."""
+    main(["models", offer, "--members", "--json"])
+
+    rows = {row["model"]: row["names"] for row in json.loads(capsys.readouterr().out)}
+    assert rows["anthropic/claude-haiku-4-5"] == ["haiku"]
+
+
+def test_a_broken_configuration_offers_nothing(tmp_path: Path, capsys: Output) -> None:
+    """Half a list would be taken for the whole."""
+    code = main(["models", str(tmp_path / "missing.yaml")])
+
+    assert (code, "missing.yaml:1:1: expected a file" in capsys.readouterr().err) == (1, True)
+
+
+def test_no_key_is_ever_printed(offer: str, capsys: Output) -> None:
+    """Neither in the table nor in the array."""
+    main(["models", offer])
+    main(["models", offer, "--json"])
+
+    assert "canary" not in "".join(capsys.readouterr())
