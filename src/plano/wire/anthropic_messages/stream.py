@@ -1,0 +1,100 @@
+"""A message's events, learnt from as they pass.
+
+Deltas are checked to be JSON and otherwise left alone. A stream is whole at `message_stop`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from plano.chat.usage import Usage
+from plano.wire import loose
+from plano.wire.anthropic_messages.errors import complaint_of
+from plano.wire.anthropic_messages.usage import Counts, counts_in, usage_of
+from plano.wire.sse import EVENT_LIMIT_BYTES
+from plano.wire.stream import StreamReader as Reader
+
+_WHAT = "An event of the provider's stream"
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+class _Untyped(msgspec.Struct, gc=False):
+    """An event whose type is no text."""
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_untyped = msgspec.json.Decoder(_Untyped)
+
+
+class StreamReader(Reader):
+    """Reads one messages stream."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self, choices: int = 1, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
+        """`choices` is always one here."""
+        super().__init__(limit_bytes)
+        self._counts: Counts = {}
+
+    @property
+    def usage(self) -> Usage | None:
+        return usage_of(self._counts)
+
+    def _learn(self, name: bytes, data: bytes) -> None:
+        if name == b"error":
+            # The official client raises at the name, whatever the data is.
+            self._note_error(data)
+            return
+        if not data:
+            return
+        match self._kind(data):
+            case "content_block_delta" | "content_block_start" | "content_block_stop":
+                self.content = True
+            case "message_start":
+                self._learn_start(data)
+            case "message_delta":
+                self._learn_delta(data)
+            case "message_stop":
+                self.content = self.ended = True
+            case "error":
+                self._note_error(data)
+            case "ping" | "":
+                pass
+            case _:
+                self.content = True
+
+    @staticmethod
+    def _kind(data: bytes) -> str:
+        try:
+            return _decode_event(data).type
+        except loose.UNREADABLE:
+            loose.strictly(_untyped, data, _WHAT)
+            return ""
+
+    def _learn_start(self, data: bytes) -> None:
+        message = loose.at(_decoded(data), "message")
+        self.id = loose.text_at(message, "id")
+        self.served = loose.text_at(message, "model")
+        self._counts = counts_in(loose.at(message, "usage"))
+
+    def _learn_delta(self, data: bytes) -> None:
+        self.content = True
+        event = _decoded(data)
+        self.finish_reason = loose.text_at(event, "delta", "stop_reason") or self.finish_reason
+        self._counts |= counts_in(loose.at(event, "usage"))
+
+    def _note_error(self, data: bytes) -> None:
+        if self.error is None:
+            found = _decoded(data)
+            self.error = complaint_of(loose.at(found, "error") or found)
+
+
+def _decoded(data: bytes) -> object:
+    try:
+        found: object = msgspec.json.decode(data)
+    except loose.UNREADABLE:
+        return data.decode("utf-8", "replace")
+    return found

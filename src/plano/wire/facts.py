@@ -1,0 +1,28 @@
+"""What is learnt from an answer on its way past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plano.chat.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error that a provider sends inside an answer whose status was 200."""
+
+    kinds: tuple[str, ...]
+    """Its names for the error (`code`, `type`), the most specific first."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFacts:
+    """What a whole answer says of itself; None where it does not, or not in a readable way."""
+
+    served: str | None = None
+    """The model that answered, by the provider's word."""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    id: str | None = None
+    error: Complaint | None = None

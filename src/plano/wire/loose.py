@@ -1,0 +1,93 @@
+"""Facts from what providers answer, whatever types they come in.
+
+Answers are relayed, not judged: a count that is a string, a missing list, a name that is null
+make a fact unknown (None, never zero) and nothing worse. Only what is no JSON object at all is
+an invalid answer.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from plano.errors import UpstreamInvalid
+
+T = TypeVar("T")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding foreign bytes may raise."""
+
+NOTHING = msgspec.Raw(b"")
+"""The value of an absent member."""
+
+_LONGEST_NULL = 4
+"""No object or text that says anything is shorter than this; null, {} and "" are not longer."""
+
+
+def invalid(what: str) -> UpstreamInvalid:
+    return UpstreamInvalid(f"{what} is not a JSON object.")
+
+
+def strictly(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
+    """Decode an object all of whose members may be anything; `what` names it in the error."""
+    try:
+        return decoder.decode(data)
+    except UNREADABLE as error:
+        raise invalid(what) from error
+
+
+def value(raw: msgspec.Raw) -> object:
+    """What a member holds; None when it is absent, null, empty or unreadable."""
+    if len(raw) <= _LONGEST_NULL:
+        return None
+    try:
+        found: object = msgspec.json.decode(raw)
+    except UNREADABLE:
+        return None
+    return found
+
+
+def text(raw: msgspec.Raw) -> str | None:
+    """A member that is a text with something in it."""
+    try:
+        return msgspec.json.decode(raw, type=str) or None
+    except UNREADABLE:
+        return None
+
+
+def at(found: object, *path: str) -> object:
+    """What stands at the end of a path of keys; None where the path breaks off."""
+    for key in path:
+        if not isinstance(found, dict):
+            return None
+        found = found.get(key)
+    return found
+
+
+def text_at(found: object, *path: str) -> str | None:
+    end = at(found, *path)
+    return end if isinstance(end, str) and end else None
+
+
+def fields(found: object) -> dict[str, object]:
+    """The members of an object; none of anything else."""
+    return found if isinstance(found, dict) else {}
+
+
+def count(found: object) -> int | None:
+    """A number of tokens: whole and not negative."""
+    if type(found) is float and found.is_integer():
+        found = int(found)
+    return found if type(found) is int and found >= 0 else None
+
+
+def is_json(body: bytes) -> bool:
+    """Whether an error's body is a JSON object or list, which clients can read; a page is not."""
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except UNREADABLE:
+        return False
+    return True

@@ -1,0 +1,125 @@
+"""The members of one JSON object: each value undecoded, and where in the bytes it stands.
+
+msgspec finds the values quickly but keeps no offsets and silently lets the last of two equal
+keys win. So the object is decoded to raw values and then walked over once by their lengths:
+each step matches one key and compares one value. A walk that does not arrive at the closing
+brace, through exactly these values, has met a duplicate key. Values end by themselves (numbers
+at what follows them), so an equal prefix is an equal value, and the offsets are exact.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+import msgspec
+
+from plano.errors import InvalidJson, InvalidRequest
+from plano.wire.malformed import position
+
+MEMBER_LIMIT = 1000
+"""Members of one object. The richest request of any dialect has about fifty; a body of millions
+of keys would take thirty times its size in memory."""
+
+_LARGE = 1 << 16
+"""From here on members are counted while they are decoded, not afterwards."""
+
+_KEY = re.compile(rb'[\s,]*"([^"\\]*(?:\\.[^"\\]*)*)"\s*:\s*', re.DOTALL)
+_END = re.compile(rb"\s*\}\s*\Z")
+
+_match_key = _KEY.match
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+Span = tuple[int, int, int]
+"""Where one member stands: its key's opening quote, its value's first byte, and the byte behind the value.
+A plain tuple, for it is made for every member of every request."""
+
+
+class _Counted(str):
+    """A key that was counted while it was decoded."""
+
+    __slots__ = ()
+
+
+def decode(body: bytes) -> dict[str, msgspec.Raw]:
+    """The members of an object, in order. Raises msgspec's errors, and InvalidJson for too many."""
+    if len(body) >= _LARGE:
+        return _decode_counting(body)
+    members = _decode(body)
+    if len(members) > MEMBER_LIMIT:
+        raise _too_many()
+    return members
+
+
+def walk(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
+    """Where each of the members that `decode` found in `body` stands; a duplicate key is refused."""
+    at = body.index(b"{") + 1
+    spans: dict[str, Span] = {}
+    for key, raw in members.items():
+        found = _match_key(body, at)
+        if found is None:
+            _refuse(body, at, spans)
+        name = found[1]
+        if name != key.encode() and (b"\\" not in name or _unescaped(name) != key):
+            _refuse(body, at, spans)
+        start = found.end()
+        at = found.start(1) - 1
+        if not body.startswith(raw, start):
+            _refuse_key(body, at, key)
+        end = start + len(raw)
+        spans[key] = (at, start, end)
+        at = end
+    if body[at:] != b"}" and _END.match(body, at) is None:
+        _refuse(body, at, spans)
+    return spans
+
+
+def read(text: bytes, where: str) -> dict[str, msgspec.Raw]:
+    """The members of an object inside a document that is known to be valid; `where` is its path in it."""
+    if not text.startswith(b"{"):
+        raise InvalidRequest(f"`{where}` must be an object.", param=where)
+    members = decode(text)
+    try:
+        walk(text, members)
+    except InvalidJson as error:
+        raise InvalidJson(f"In `{where}`: {error.message}", param=f"{where}.{error.param}") from None
+    return members
+
+
+def _decode_counting(body: bytes) -> dict[str, msgspec.Raw]:
+    left = MEMBER_LIMIT
+
+    def counted(_: type, key: str) -> _Counted:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _too_many()
+        return _Counted(key)
+
+    decoder = msgspec.json.Decoder(dict[_Counted, msgspec.Raw], dec_hook=counted)
+    return decoder.decode(body)  # type: ignore[return-value]  # a _Counted is a str
+
+
+def _unescaped(name: bytes) -> str:
+    return msgspec.json.decode(b'"' + name + b'"', type=str)
+
+
+def _refuse(body: bytes, at: int, spans: dict[str, Span]) -> NoReturn:
+    """The walk met a key that it has passed, or was led into the middle of a number: the last value
+    of its key is only the beginning of the first (1 of 12)."""
+    found = _match_key(body, at)
+    if found is not None:
+        _refuse_key(body, found.start(1) - 1, _unescaped(found[1]))
+    name = next(reversed(spans))
+    _refuse_key(body, spans[name][0], name)
+
+
+def _refuse_key(body: bytes, at: int, name: str) -> NoReturn:
+    raise InvalidJson(
+        f"Duplicate key {name!r} in one object, {position(body, at)}; each key may appear once.", param=name
+    )
+
+
+def _too_many() -> InvalidJson:
+    return InvalidJson(f"An object has more than {MEMBER_LIMIT} members.")

@@ -1,0 +1,107 @@
+"""A response's events, learnt from as they pass.
+
+Of the many kinds only those that carry the response itself are looked into. A stream is whole
+when the response is completed, incomplete or failed; an `error` event ends nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from plano.chat.usage import Usage
+from plano.wire import loose
+from plano.wire.loose import NOTHING
+from plano.wire.openai_errors import complaint_of
+from plano.wire.openai_responses.response import Response, usage_of
+from plano.wire.sse import EVENT_LIMIT_BYTES
+from plano.wire.stream import StreamReader as Reader
+
+_PRELUDE = frozenset(("response.created", "response.in_progress", "response.queued"))
+_TERMINAL = frozenset(("response.completed", "response.incomplete", "response.failed"))
+_LOOKED_INTO = _PRELUDE | _TERMINAL
+_SILENT = frozenset(("error", "keepalive", "ping", ""))
+"""Kinds that carry nothing of the answer."""
+_SAYS_SOMETHING = 4
+"""Longer than null, {} and the empty string."""
+_WHAT = "An event of the provider's stream"
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str = ""
+    error: msgspec.Raw = NOTHING
+
+
+class _Odd(msgspec.Struct, gc=False):
+    """An event whose type is no text."""
+
+    error: msgspec.Raw = NOTHING
+
+
+class _Carrier(msgspec.Struct, gc=False):
+    response: msgspec.Raw = NOTHING
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_odd = msgspec.json.Decoder(_Odd)
+_carrier = msgspec.json.Decoder(_Carrier)
+_decode_response = msgspec.json.Decoder(Response).decode
+
+
+class StreamReader(Reader):
+    """Reads one responses stream."""
+
+    __slots__ = ("_usage",)
+
+    def __init__(self, choices: int = 1, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
+        """`choices` is always one here."""
+        super().__init__(limit_bytes)
+        self._usage = NOTHING
+
+    @property
+    def usage(self) -> Usage | None:
+        return usage_of(self._usage)
+
+    def _learn(self, name: bytes, data: bytes) -> None:
+        if not data or data == b"[DONE]":
+            return
+        try:
+            event = _decode_event(data)
+        except loose.UNREADABLE:
+            event = _Event(error=loose.strictly(_odd, data, _WHAT).error)
+        kind = event.type or name.decode("utf-8", "replace")
+        if kind in _LOOKED_INTO:
+            self._learn_response(kind, data)
+        elif kind == "error":
+            self._note_error(msgspec.json.decode(data))
+        elif kind not in _SILENT:
+            self.content = True
+        if len(event.error) > _SAYS_SOMETHING:
+            # The official client raises at any event with an error in it, whatever its type.
+            self._note_error(loose.value(event.error))
+
+    def _learn_response(self, kind: str, data: bytes) -> None:
+        ends = kind in _TERMINAL
+        if not ends and self.id is not None:
+            return
+        response = self._response_in(data)
+        self.id = self.id or loose.text(response.id)
+        self.served = loose.text(response.model) or self.served
+        if not ends:
+            return
+        self.ended = True
+        self._usage = response.usage
+        self.finish_reason = response.finish_reason() or kind.removeprefix("response.")
+        if self.error is None:
+            self.error = response.complaint()
+
+    @staticmethod
+    def _response_in(data: bytes) -> Response:
+        try:
+            return _decode_response(loose.strictly(_carrier, data, _WHAT).response)
+        except loose.UNREADABLE:
+            return Response()
+
+    def _note_error(self, found: object) -> None:
+        """The documented shape has its members at the top of the event, the one OpenAI sends in `error`."""
+        if self.error is None:
+            self.error = complaint_of(loose.at(found, "error") or found)

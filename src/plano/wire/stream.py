@@ -1,0 +1,61 @@
+"""What the stream readers of all dialects share: whole events out, facts kept.
+
+A reader relays every byte it is given in whole events and learns from them as they pass. That
+a stream is whole is for the dialect's terminal event to say; the end of the bytes says nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from plano.chat.usage import Usage
+from plano.errors import UpstreamInvalid
+from plano.wire.facts import Complaint
+from plano.wire.sse import EVENT_LIMIT_BYTES, Events, events
+
+
+class StreamReader(ABC):
+    """Reads one stream of one dialect."""
+
+    __slots__ = ("_events", "content", "ended", "error", "finish_reason", "id", "served")
+
+    def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
+        self._events = Events(limit_bytes)
+        self.ended = False
+        """The terminal event was seen: the answer is whole."""
+        self.content = False
+        """Something of the answer itself was seen, not only its prelude."""
+        self.error: Complaint | None = None
+        """The first error event; the official clients raise at it."""
+        self.served: str | None = None
+        self.finish_reason: str | None = None
+        self.id: str | None = None
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage | None:
+        """The tokens counted so far; worked out when asked for."""
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events to relay. Raises UpstreamInvalid for an event that is over the limit
+        or whose data is not a JSON object."""
+        whole = self._events.feed(data)
+        if whole:
+            for name, payload in events(whole):
+                self._learn(name, payload)
+        return whole
+
+    def finish(self) -> bytes:
+        """The upstream has ended: what is left to relay of a whole stream. A last event without
+        its empty line counts when it can be read; half of one is dropped."""
+        rest = self._events.rest()
+        try:
+            for name, payload in events(rest):
+                self._learn(name, payload)
+        except UpstreamInvalid:
+            return b""
+        return rest if self.ended and self.error is None else b""
+
+    @abstractmethod
+    def _learn(self, name: bytes, data: bytes) -> None:
+        """Take note of one event; `name` is empty when it has none."""
