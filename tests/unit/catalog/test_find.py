@@ -90,8 +90,9 @@ def test_the_closest_wildcard_takes_a_member() -> None:
 
 
 NOBODYS = [
-    "", "gpt-5", "anthropic/", "anthropic/*", "openrouter/google/*", "anthropic/a b",
-    "anthropic/a\r\nx-evil: 1", "anthropic/é", "anthropic/" + "x" * 300, "/", "*", "claude-opus-4-1", "google", "FAST",
+    "", "/", "*", "gpt-5", "FAST", "google", "claude-opus-4-1", "anthropic/", "anthropic/*",
+    "openrouter/google/*", "anthropic/a b", "anthropic/a\r\nx-evil: 1", "anthropic/é",
+    "anthropic/" + "x" * 300,
 ]  # fmt: skip
 
 

@@ -159,8 +159,8 @@ def test_simulated_models_need_no_address() -> None:
 
 @pytest.mark.parametrize(
     "base_url",
-    ["h", "//h", "ftp://h", "http://", "http://:80", "http://h:0", "http://h:port", "http://[::1", "http://a b",
-     "http://h\n", "http://u@h", "http://u:p@h", "http://h#f", "http://h/{model}", "http://hé",
+    ["h", "//h", "ftp://h", "http://", "http://:80", "http://h:0", "http://h:port", "http://[::1",
+     "http://a b", "http://h\n", "http://u@h", "http://u:p@h", "http://h#f", "http://h/{model}", "http://hé",
      "simulated://local"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_without_being_shown(base_url: str) -> None:
