@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plano.catalog.build import build, load_catalog
 from plano.catalog.catalog import Catalog, Found
@@ -220,3 +223,56 @@ def test_building_alone_refuses_what_leads_nowhere() -> None:
     """Programs that make a configuration themselves get the same answer."""
     with pytest.raises(ConfigurationInvalid, match="requires 'base_url'"):
         build(Configuration("test", providers=(ProviderRow("ollama/m", "ollama/m", ("model_providers", 0)),)))
+
+
+NAMES = st.sampled_from(
+    [
+        "openai/o3",
+        "openai/*",
+        "groq/o3",
+        "ollama/m",
+        "mine/m",
+        "o3",
+        "m",
+        "auto",
+        "*",
+        "",
+        "openai/x y",
+        "a/b/*",
+    ]
+)
+MODELS = st.fixed_dictionaries(
+    {"model": NAMES},
+    optional={
+        "name": NAMES,
+        "default": st.booleans(),
+        "base_url": st.sampled_from(["http://h", "h", "simulated://local", "https://h:1/a?b=c"]),
+        "provider_interface": st.sampled_from(["openai", "claude", "groq", "nobody"]),
+    },
+)
+ROUTES = st.fixed_dictionaries({"name": NAMES, "description": NAMES, "models": st.lists(NAMES, max_size=3)})
+
+
+@given(
+    st.lists(MODELS, max_size=4),
+    st.dictionaries(NAMES, st.fixed_dictionaries({"target": NAMES}), max_size=3),
+    st.lists(ROUTES, max_size=2),
+)
+def test_whatever_is_declared_is_linked_or_refused(
+    tmp_path_factory: Any, models: list[Any], aliases: dict[str, Any], routes: list[Any]
+) -> None:
+    """A catalog has no dangling end: whatever it lists, it finds."""
+    path = tmp_path_factory.getbasetemp() / "declared.yaml"
+    declared = {"model_providers": models, "model_aliases": aliases, "routing_preferences": routes}
+    path.write_text(yaml.safe_dump({"version": "v0.4.0"} | declared), "utf-8")
+
+    listed: list[object] = []
+    try:
+        _, catalog = load_catalog(path, {})
+    except ConfigurationInvalid:
+        pass
+    else:
+        names = [model.name for model in catalog.models if not model.is_wildcard] + list(catalog.aliases)
+        listed = [catalog.find(name) for name in names]
+
+    assert [answer for answer in listed if not isinstance(answer, Found)] == []

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from plano.catalog.build import build
 from plano.catalog.catalog import MOST_REMEMBERED, Catalog, Found, Missing
 from plano.config.configuration import Configuration, ProviderRow
+from plano.config.model_names import NOT_NAMED
+from plano.routing.router import NOT_NAMED as LEFT_TO_THE_LADDER
 
 
 def row(
@@ -176,3 +178,8 @@ def test_any_text_is_found_or_missing(requested: str) -> None:
     assert isinstance(found, Missing) or (
         found.id.isascii() and found.id.isprintable() and " " not in found.id
     )
+
+
+def test_the_names_that_leave_the_choice_are_the_ladders() -> None:
+    """What the file refuses as a name is what the ladder never looks up."""
+    assert NOT_NAMED == LEFT_TO_THE_LADDER

@@ -320,7 +320,7 @@ def test_whatever_has_the_shape_of_a_file_is_read_or_refused(
 ) -> None:
     """A traceback would tell nobody what to change."""
     path = tmp_path_factory.getbasetemp() / "shaped.yaml"
-    path.write_text(yaml.safe_dump(data), "utf-8")
+    path.write_text(yaml.safe_dump({"version": "v0.4.0"} | data), "utf-8")
 
     reading = read(path, {"HOME": "/somewhere"})
 
