@@ -42,7 +42,7 @@ class Keeper(Protocol):
         """It will never serve again; its socket, if any, is being closed. Once a connection."""
 
     def closed(self, connection: ClientConnection) -> None:
-        """Its socket is gone."""
+        """Its socket is gone. May be said twice."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -132,6 +132,12 @@ class ClientConnection(asyncio.Protocol):
             self._let_go()
             self.abort()
 
+    def discard(self) -> None:
+        """Connecting did not come to an end. uvloop closes such a transport without telling its
+        protocol, so the farewell is said here; it may be said again."""
+        self.abort()
+        self.connection_lost(None)
+
     def shut(self) -> None:
         """Close on this side's wish, telling the sink."""
         if self._sink is not None:
@@ -167,10 +173,10 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
-        self._keeper.opened(self)
         if self._spent:  # given up while connecting
             transport.abort()
             return
+        self._keeper.opened(self)
         # Told of every request that does not leave at once; 1 rather than 0, which asyncio's TLS
         # would take for "always full".
         transport.set_write_buffer_limits(high=1, low=0)

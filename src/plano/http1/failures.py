@@ -11,6 +11,8 @@ import errno
 import ssl
 from typing import Literal
 
+from httptools import HttpParserError, HttpParserUpgrade
+
 ConnectReason = Literal[
     "refused", "unreachable", "dns", "tls", "timeout", "proxy", "busy", "exhausted", "closed"
 ]
@@ -109,10 +111,19 @@ def of_lookup(error: BaseException, host: str) -> ConnectFailed:
 def of_tls(error: BaseException, where: str) -> ConnectFailed:
     """A TLS handshake that failed; verification is never skipped, so this is final."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        said = f"its certificate was refused ({error.verify_message})"
+        said = f"its certificate was refused ({getattr(error, 'verify_message', error)})"
     else:
         said = _said(error)
     return ConnectFailed(f"no TLS with {where}: {said}", reason="tls")
+
+
+PARSER_ERRORS = (HttpParserError, HttpParserUpgrade)
+"""What llhttp raises of its own; a callback's error travels in the context of one of them."""
+
+
+def of_parser(error: Exception, where: str) -> Garbage:
+    """Bytes that llhttp refuses."""
+    return Garbage(f"{where} sent what is not HTTP/1.1: {error}")
 
 
 def is_cut(error: BaseException | None) -> bool:

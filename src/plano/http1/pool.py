@@ -114,6 +114,7 @@ class Pool:
         self.is_closed = True
         for station in self._stations.values():
             station.drain()
+            station.dismiss()
         for connection in list(self._sockets):
             connection.shut()
         if self._sockets:
@@ -205,11 +206,11 @@ class Station:
             async with asyncio.timeout_at(until):
                 await pool.dialer.dial(origin, proxy, connection)
         except TimeoutError as error:
-            connection.abort()
+            connection.discard()
             message = f"no connection to {origin.authority} within {pool.limits.connect_s:g} s"
             raise ConnectFailed(message, reason="timeout") from error
         except BaseException:
-            connection.abort()
+            connection.discard()
             raise
         if pool.is_closed:
             connection.abort()
@@ -220,6 +221,11 @@ class Station:
         self.is_draining = True
         for connection in tuple(self.idle):
             connection.abort()
+
+    def dismiss(self) -> None:
+        """Call everybody: there will be no turn."""
+        while self.waiting:
+            self._call_next()
 
     def _call_next(self) -> None:
         while self.waiting:

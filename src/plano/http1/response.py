@@ -7,9 +7,9 @@ and which connection may serve again. Where bytes were cut never changes what th
 
 from __future__ import annotations
 
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserCallbackError, HttpResponseParser
 
-from plano.http1.failures import Garbage, TooLarge
+from plano.http1.failures import PARSER_ERRORS, Garbage, TooLarge, of_parser
 from plano.http1.limits import ClientLimits
 from plano.http1.sink import Sink
 
@@ -95,10 +95,10 @@ class ResponseReader:
 
     def _judge(self, error: BaseException) -> BaseException:
         """llhttp's verdict, or what a callback raised."""
-        if isinstance(error, HttpParserCallbackError):
-            return error.__context__ or error
-        if isinstance(error, (HttpParserError, HttpParserUpgrade)):
-            garbage = Garbage(f"{self._where} sent what is not HTTP/1.1: {error}")
+        if isinstance(error, HttpParserCallbackError) and error.__context__ is not None:
+            return error.__context__
+        if isinstance(error, PARSER_ERRORS):
+            garbage = of_parser(error, self._where)
             garbage.__cause__ = error
             return garbage
         return error
