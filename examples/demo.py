@@ -30,6 +30,8 @@ START_S = 15.0
 """Far longer than a start takes; then something is wrong and the demo says what it knows."""
 STOP_S = 40.0
 """Longer than the gateway gives answers that are still on their way."""
+LOG_S = 2.0
+"""Longer than the gateway keeps lines back."""
 SHOWN_CHARACTERS = 88
 
 
@@ -92,7 +94,8 @@ def show(client: openai.OpenAI, question: Question) -> None:
     try:
         answer = ask(client, question)
     except openai.APIStatusError as error:
-        print(f"  refused with status {error.status_code}: {error.message}")
+        said = error.response.json()["error"]
+        print(f"  refused with status {error.status_code}, {said['code']}: {said['message']}")
         return
     first = f"first token after {answer.first_s * 1000:.0f} ms, " if question.stream else ""
     took = f"{first}all in {answer.total_s * 1000:.0f} ms"
@@ -105,11 +108,12 @@ def shortened(text: str) -> str:
 
 
 class Log:
-    """What the gateway writes: kept while the demo talks, shown from `follow` on."""
+    """What the gateway writes: kept while the demo talks, shown from `follow` on. The gateway
+    writes its log a little after its answers, so that they never wait for it."""
 
     def __init__(self, output: Iterable[str]) -> None:
         self._output = output
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._kept: list[str] = []
         self._live = False
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -117,15 +121,18 @@ class Log:
 
     def _read(self) -> None:
         for line in self._output:
-            with self._lock:
+            with self._changed:
                 if self._live:
                     print(f"  {line}", end="", flush=True)
                 else:
                     self._kept.append(line)
+                    self._changed.notify()
 
-    def follow(self) -> None:
-        """Show everything so far, and from now on each line as it comes."""
-        with self._lock:
+    def follow(self, *, requests: int = 0) -> None:
+        """Show everything so far, and from now on each line as it comes. So many requests should
+        have been logged: those that are late are waited for, within reason."""
+        with self._changed:
+            self._changed.wait_for(lambda: sum("/v1/" in line for line in self._kept) >= requests, LOG_S)
             for line in self._kept:
                 print(f"  {line}", end="")
             self._kept.clear()
@@ -206,7 +213,7 @@ def run(*, once: bool) -> int:
             for question in QUESTIONS:
                 show(client, question)
         print("\nThe gateway's own log of this:")
-        log.follow()
+        log.follow(requests=len(QUESTIONS))
         if once:
             return 0
         print(what_next(url, admin_port), flush=True)

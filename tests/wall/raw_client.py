@@ -95,21 +95,22 @@ class RawClient:
 
     async def read_until(self, mark: bytes, *, within_s: float = PATIENCE_S) -> bytes:
         """Everything up to the read that brought `mark`; AssertionError if the connection ends first."""
-        received = b""
-        while mark not in received:
+        received, searched = bytearray(), 0
+        while received.find(mark, searched) < 0:
+            searched = max(0, len(received) - len(mark))
             data = await self.read(within_s=within_s)
-            assert data, f"expected {mark!r} before the end ({self._ended}); got {received!r}"
+            assert data, f"expected {mark!r} before the end ({self._ended}); got {bytes(received)!r}"
             received += data
-        return received
+        return bytes(received)
 
     async def read_to_end(self, *, within_s: float = PATIENCE_S) -> tuple[bytes, Literal["fin", "rst"]]:
         """Everything that still comes, and how the connection ended."""
-        received = b""
+        received = bytearray()
         async with asyncio.timeout(within_s):
             while data := await self.read(within_s=within_s):
                 received += data
         assert self._ended is not None
-        return received, self._ended
+        return bytes(received), self._ended
 
     async def reply(self, *, to: str = "POST", within_s: float = PATIENCE_S) -> RawReply:
         """The next answer on this connection, whole or cut short. Not to be mixed with `read*`

@@ -157,7 +157,7 @@ async def test_a_chat_stream_says_what_the_plain_answer_says(openai: AsyncOpenAI
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     usage = chunks[-1].usage
     assert text == plain.choices[0].message.content
-    assert text.startswith(f"{MARK} You said: “Hi thére”")
+    assert text.startswith(f"{MARK} You said “Hi thére”")
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
     assert usage is not None
     assert plain.usage is not None
@@ -177,7 +177,7 @@ async def test_a_messages_stream_says_what_the_plain_answer_says(anthropic: Asyn
         message = await stream.get_final_message()
 
     assert message.content[0].type == "text"
-    assert message.content[0].text.startswith(f"{MARK} You said: “Hi thére”")
+    assert message.content[0].text.startswith(f"{MARK} You said “Hi thére”")
     assert [block.text for block in message.content if block.type == "text"] == [
         block.text for block in plain.content if block.type == "text"
     ]
@@ -195,7 +195,7 @@ async def test_a_responses_stream_says_what_the_plain_answer_says(openai: AsyncO
     last = events[-1]
     assert last.type == "response.completed"
     assert deltas == plain.output_text == last.response.output_text
-    assert deltas.startswith(f"{MARK} You said: “Hi thére”")
+    assert deltas.startswith(f"{MARK} You said “Hi thére”")
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert [event.type for event in events if event.type != "response.output_text.delta"] == [
         "response.created",
@@ -297,7 +297,7 @@ async def test_a_tool_result_is_answered_in_words(dialect: Dialect, body: Mappin
     """An agent that goes on until no tool is called must come to an end."""
     sink = await heard(dialect, body)
 
-    assert ("You said: “call f”".encode() in sink.content, b'"name"' in sink.content) == (True, False)
+    assert ("You said “call f”".encode() in sink.content, b'"name"' in sink.content) == (True, False)
 
 
 async def test_the_answer_stops_at_the_most_tokens_in_every_dialect(

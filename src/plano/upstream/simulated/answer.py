@@ -18,8 +18,7 @@ ARGUMENTS = "{}"
 """A simulated model calls every tool without arguments."""
 
 _ABOUT = (
-    "No model was asked: the gateway made this text up, "
-    "so that clients, streams and tools can be tried without a key."
+    "the gateway itself made this text up, so that clients, streams and tools can be tried without a key."
 )
 _FILLER = " These words only make the answer as long as the configuration wants it."
 
@@ -84,8 +83,8 @@ def _text(asked: Asked, name: str) -> str:
         return json.dumps({"simulated_by": "plano", "model": name, "you_said": echo}, ensure_ascii=False)
     if asked.tool:
         return f"[simulated by plano: {name}] You asked for a call of {asked.tool}."
-    said = f"You said: “{echo}”." if echo else "You said nothing that I can read."
-    return f"[simulated by plano: {name}] {said} {_ABOUT}"
+    said = f"You said “{echo}”, but no model was asked" if echo else "No model was asked"
+    return f"[simulated by plano: {name}] {said}: {_ABOUT}"
 
 
 def _stretch(tokens: tuple[str, ...], length: int) -> tuple[str, ...]:

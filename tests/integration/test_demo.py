@@ -1,0 +1,62 @@
+"""`make run` is the first thing that people see."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def told() -> str:
+    """What the demo prints when it stops after its requests."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "demo.py"), "--once"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+        env={
+            "PATH": os.environ["PATH"],
+            "HTTP_PROXY": "http://127.0.0.1:1",
+            "http_proxy": "http://127.0.0.1:1",
+        },
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_the_demo_shows_who_answered_and_why(told: str) -> None:
+    """By model, by alias, by default: the headers that every answer carries, in words."""
+    answered = [line.split(";")[0].strip() for line in told.splitlines() if " answered " in line]
+
+    assert answered == [
+        "simulated/fast answered (decided by: explicit)",
+        "simulated/fast answered (decided by: alias)",
+        "simulated/careful answered (decided by: alias)",
+        "simulated/fast answered (decided by: default)",
+    ]
+
+
+def test_the_demo_shows_that_its_answers_are_simulated(told: str) -> None:
+    """Nobody may take it for a model."""
+    assert told.count("[simulated by plano: simulated/") >= 4
+
+
+def test_the_demo_shows_an_error_that_helps(told: str) -> None:
+    """A slip in a name is answered with the names that are near."""
+    (refused,) = [line for line in told.splitlines() if "refused with status" in line]
+
+    assert ("status 404" in refused, "quick" in refused) == (True, True)
+
+
+def test_the_demo_shows_the_gateways_log(told: str) -> None:
+    """One line a request, the refused one included."""
+    log = told.partition("The gateway's own log of this:")[2]
+
+    assert [log.count(path) for path in ("/v1/chat/completions", "plano is ready")] == [5, 1]
