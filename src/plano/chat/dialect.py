@@ -11,3 +11,6 @@ class Dialect(Enum):
     OPENAI_CHAT = "openai_chat"
     ANTHROPIC_MESSAGES = "anthropic_messages"
     OPENAI_RESPONSES = "openai_responses"
+
+    # Members are singletons. Enum's own hash is written in Python and would be paid several times a request.
+    __hash__ = object.__hash__

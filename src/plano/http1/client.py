@@ -119,6 +119,7 @@ class ClientConnection(asyncio.Protocol):
         if len(head) + sum(map(len, body)) <= JOINED_BYTES:
             transport.write(b"".join((head, *body)))
         else:
+            self._watch_writing(transport)
             self._unwritten.extend(_slices(head, body))
             self._write_on()
         if self._unsent:
@@ -177,9 +178,6 @@ class ClientConnection(asyncio.Protocol):
             transport.abort()
             return
         self._keeper.opened(self)
-        # Told of every request that does not leave at once; 1 rather than 0, which asyncio's TLS
-        # would take for "always full".
-        transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
         sink, outcome = self._sink, self._outcome
@@ -235,6 +233,18 @@ class ClientConnection(asyncio.Protocol):
             if not self._paused:
                 self._wait_again()
 
+    def _watch_writing(self, transport: asyncio.Transport) -> None:
+        """From now on, be told of everything that does not leave at once. For a small request that is
+        not worth its price (uvloop then writes each by itself instead of a turn's writes together):
+        if it does not leave, no answer comes, and that has its own limit."""
+        # 1 rather than 0, which asyncio's TLS would take for "always full".
+        transport.set_write_buffer_limits(high=1, low=0)
+
+    def _is_sent(self) -> bool:
+        """Whether the whole request has left: an answer may come before it has."""
+        transport = self._transport
+        return not self._unsent and (transport is None or transport.get_write_buffer_size() == 0)
+
     def _write_on(self) -> None:
         transport = self._transport
         while self._unwritten and not self._unsent and transport is not None:
@@ -247,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
         if outcome.done():
             self.abort()  # cancelled, and its task has not run since
             return
-        usable = self._response.complete and self._response.reusable and not self._unsent
+        usable = self._response.complete and self._response.reusable and self._is_sent()
         try:
             sink.end()
             sink.flush()

@@ -28,6 +28,8 @@ LINE_LIMIT = 4096
 SHORT_STRING = 24
 """Characters a string keeps when a line is still over the limit: eleven strings from outside, each
 character escaped to twelve bytes at worst, leave 900 for the rest; our own words are shorter."""
+LINES_TOGETHER = 1024
+"""Lines that wait for the writer at most; a busy worker fills them in a tenth of a second."""
 LARGEST_COUNT = 2**63 - 1
 """What a number is cut to, too, in a line that is too long: a provider may claim anything."""
 CUT = "\u2026"
@@ -52,17 +54,26 @@ class Writer(Protocol):
 class AccessLog:
     """Turns records into lines and hands them on."""
 
-    __slots__ = ("_render", "_seconds", "_writer")
+    __slots__ = ("_lines", "_render", "_seconds", "_writer")
 
     def __init__(self, writer: Writer, log_format: LogFormat) -> None:
         self._writer = writer
+        self._lines: list[bytes] = []
         self._render: Callable[[LogLine], bytes] = json_line if log_format == "json" else text_line
         self._seconds: dict[int, str] = {}
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
         render = self._render
         log_line = self._log_line
-        self._writer.write([render(log_line(record)) for record in records])
+        self._lines += [render(log_line(record)) for record in records]
+        if len(self._lines) >= LINES_TOGETHER:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Give the writer what was taken: it wakes a thread, so not for every batch."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._writer.write(lines)
 
     @property
     def dropped(self) -> int:
@@ -71,6 +82,7 @@ class AccessLog:
 
     def close(self, timeout_s: float) -> bool:
         """Get what was taken written, for at most about this long; whether it was."""
+        self.hand_over()
         return self._writer.close(timeout_s)
 
     def _log_line(self, record: ExchangeRecord) -> LogLine:

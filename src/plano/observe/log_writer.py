@@ -16,8 +16,8 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-QUEUED_BATCHES = 256
-"""With 64 lines of about half a kilobyte each: 8 MiB, or some seconds of a busy worker."""
+QUEUED_LINES = 16_384
+"""Of about half a kilobyte each: 8 MiB, or a second of a busy worker."""
 
 _PIECE_OF_A_FILE = 1 << 16
 
@@ -31,11 +31,14 @@ class Output(Protocol):
 class LogWriter:
     """A bounded queue of batches of lines, and the daemon thread that writes them."""
 
-    def __init__(self, output: Output, *, queued_batches: int = QUEUED_BATCHES) -> None:
+    def __init__(self, output: Output, *, queued_lines: int = QUEUED_LINES) -> None:
         self._output = output
-        self._batches: queue.Queue[list[bytes] | None] = queue.Queue(queued_batches)
-        # Two counters, since each has one thread that adds to it.
+        self._queued_lines = queued_lines
+        self._batches: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
+        # Each counter has one thread that adds to it: the first two the caller's, the others the writer's.
+        self._taken = 0
         self._refused = 0
+        self._done = 0
         self._failed = 0
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         self._thread.start()
@@ -47,18 +50,16 @@ class LogWriter:
 
     def write(self, lines: list[bytes]) -> None:
         """Hand over a batch of lines, each with its newline; returns at once."""
-        try:
-            self._batches.put_nowait(lines)
-        except queue.Full:
+        if self._taken - self._done + len(lines) > self._queued_lines:
             self._refused += len(lines)
+            return
+        self._taken += len(lines)
+        self._batches.put(lines)
 
     def close(self, timeout_s: float) -> bool:
         """Write what is queued, for at most about this long; whether all of it was taken."""
-        try:
-            self._batches.put(None, timeout=timeout_s / 2)
-        except queue.Full:
-            return False
-        self._thread.join(timeout_s / 2)
+        self._batches.put(None)
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -67,6 +68,7 @@ class LogWriter:
                 self._output.write(b"".join(lines))
             except (OSError, ValueError):
                 self._failed += len(lines)
+            self._done += len(lines)
 
 
 class DescriptorOutput:

@@ -96,6 +96,7 @@ class Recording:
     def _time_is_up(self) -> None:
         self._timer_runs = False
         self.flush()
+        self._access_log.hand_over()
 
     def _complain(self, reader: Reader, records: int) -> None:
         if self._records_lost == 0:

@@ -49,7 +49,9 @@ class FakeWriter:
 
 def line(record: ExchangeRecord, log_format: LogFormat = "json") -> str:
     writer = FakeWriter()
-    AccessLog(writer, log_format).take([record])
+    log = AccessLog(writer, log_format)
+    log.take([record])
+    log.hand_over()
     (written,) = writer.lines
     return written.decode()
 
@@ -146,7 +148,9 @@ def test_a_date_is_rfc_3339_in_utc(at: float, words: str) -> None:
 def test_dates_stay_right_over_many_seconds() -> None:
     """The words of a second are remembered, and forgotten again."""
     writer = FakeWriter()
-    AccessLog(writer, "json").take([bare(at=float(second)) for second in range(1200)])
+    log = AccessLog(writer, "json")
+    log.take([bare(at=float(second)) for second in range(1200)])
+    log.hand_over()
 
     seconds = [json.loads(written)["time"][14:19] for written in writer.lines]
 

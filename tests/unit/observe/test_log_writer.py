@@ -58,7 +58,7 @@ def test_what_is_handed_over_is_written_in_order() -> None:
 def test_lines_are_dropped_and_counted_while_the_reader_is_stuck() -> None:
     """The log's reader may be a paused terminal; requests go on, memory does not grow."""
     stuck = StuckReader()
-    writer = LogWriter(stuck, queued_batches=2)
+    writer = LogWriter(stuck, queued_lines=5)
     writer.write([b"taken\n"])
     stuck.reached.wait()
 
@@ -84,9 +84,9 @@ def test_closing_gives_up_on_a_stuck_reader() -> None:
 
 
 def test_closing_gives_up_when_even_the_queue_is_full() -> None:
-    """There is no room then for saying that it is over."""
+    """A shutdown does not wait for a reader that never comes back."""
     stuck = StuckReader()
-    writer = LogWriter(stuck, queued_batches=1)
+    writer = LogWriter(stuck, queued_lines=2)
     writer.write([b"taken\n"])
     stuck.reached.wait()
     writer.write([b"queued\n"])
