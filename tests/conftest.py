@@ -1,14 +1,18 @@
-"""What holds for every test: nothing is sent beyond this machine, and properties are repeatable."""
+"""What holds for every test: nothing is sent beyond this machine, no secret is told, and properties
+are repeatable."""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.wall.canary import WITNESS, Listener
 
 settings.register_profile(
     "repeatable",
@@ -70,3 +74,14 @@ def stays_on_loopback() -> Iterator[None]:
     strayed = list(_strayed)
     _strayed.clear()
     assert strayed == []
+
+
+logging.getLogger().addHandler(Listener(WITNESS))
+
+
+@pytest.fixture(autouse=True)
+def tells_no_secret() -> Iterator[None]:
+    """Fails a test in which a key was seen anywhere but upstream; see `tests.wall.canary`."""
+    yield
+    leaks = WITNESS.leaks()
+    assert leaks == []

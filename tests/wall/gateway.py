@@ -22,6 +22,8 @@ import yaml
 
 from plano import bootstrap
 from plano.catalog.build import load_catalog
+from plano.observe import metrics
+from tests.wall.canary import WITNESS
 from tests.wall.upstream import PATIENCE_S, ScriptedUpstream
 
 Config = str | Mapping[str, Any]
@@ -65,6 +67,7 @@ class RunningGateway:
 
     async def logged(self, count: int, *, within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """The access log as soon as it has `count` lines."""
+        self.worker.recording.flush()
         return [json.loads(line) for line in await self._log.lines(count, within_s=within_s)]
 
     @property
@@ -123,6 +126,7 @@ async def gateway(
 ) -> AsyncIterator[RunningGateway]:
     """A gateway that serves from here to the end of the context; `environment` is all it sees of one."""
     environment = environment or {}
+    WITNESS.guard_config(config, environment)
     with written(config) as file:
         configuration, catalog = load_catalog(file, environment)
     log = LogPipe()
@@ -144,3 +148,6 @@ async def gateway(
             await worker.stop(grace_s=0)
             admin.stop()
             log.close()
+            WITNESS.hear("the access log", log.text)
+            WITNESS.hear("the metrics", metrics.encode(worker.recording.snapshot()))
+            WITNESS.hear("a dump of what is running", f"{configuration!r} {catalog.models!r}")

@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Literal
 
+from tests.wall.canary import WITNESS
 from tests.wall.gateway import Config, written
 
 START_S = 20.0
@@ -103,6 +104,7 @@ async def process(
 ) -> AsyncIterator[GatewayProcess]:
     """`plano up` on free ports with more `options`, ready unless `wait` is False; killed with all its
     workers at the end if it still runs. Of this process's environment it gets the path alone."""
+    WITNESS.guard_config(config, environment or {})
     with written(config) as file:
         command = [sys.executable, "-m", "plano", "up", str(file), "--host", "127.0.0.1"]
         running = GatewayProcess(
@@ -123,3 +125,4 @@ async def process(
             yield running
         finally:
             await running.kill()
+            WITNESS.hear("the output of a process", running.output)

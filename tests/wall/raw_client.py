@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 import h11
 
+from tests.wall.canary import WITNESS
 from tests.wall.upstream import PATIENCE_S, linger_no_more
 
 READ_BYTES = 64 * 1024
@@ -48,6 +49,7 @@ class RawClient:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
         self._ended: Literal["fin", "rst"] | None = None
+        self._heard = bytearray()
 
     async def __aenter__(self) -> Self:
         self._socket.setblocking(False)
@@ -63,6 +65,7 @@ class RawClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+        WITNESS.hear("an answer to the raw client", bytes(self._heard))
 
     async def send(self, data: bytes) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -91,6 +94,7 @@ class RawClient:
             return b""
         if not data:
             self._ended = "fin"
+        self._heard += data
         return data
 
     async def read_until(self, mark: bytes, *, within_s: float = PATIENCE_S) -> bytes:
