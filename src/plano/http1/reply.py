@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from plano.http1.connection import Connection
 
-STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
 JSON = b"content-type: application/json\r\n"
 BODILESS = frozenset((204, 304))
+TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""What a field name may consist of (RFC 9110 §5.6.2)."""
+CONTROL = bytes(byte for byte in (*range(0x20), 0x7F) if byte != 0x09)
+"""What no field value may hold (RFC 9110 §5.5): strict clients refuse the whole answer for one of these."""
 
 
 class InvalidField(ValueError):
     """A field name or value that may not stand in a head."""
+
+
+class WrongLength(RuntimeError):
+    """An answer was ended with more or fewer body bytes than its head announced."""
 
 
 class Flow(Protocol):
@@ -31,9 +41,13 @@ class Flow(Protocol):
 
 
 def field_line(name: bytes, value: bytes) -> bytes:
-    """One header line. Refuses the bytes that would forge another (CR, LF, NUL)."""
-    if b"\n" in value or b"\r" in value or b"\0" in value:
-        raise InvalidField(f"the value of {name.decode('latin-1')!r} holds a CR, LF or NUL byte")
+    """One header line. Refuses the bytes that would forge another, or that clients refuse."""
+    if not name or name.translate(None, TOKEN):
+        raise InvalidField(f"{name!r} is no field name; expected letters, digits and !#$%&'*+-.^_`|~")
+    if len(value.translate(None, CONTROL)) != len(value):
+        raise InvalidField(
+            f"the value of {name.decode('ascii')!r} holds a control byte (CR, LF, NUL or another)"
+        )
     return b"%b: %b\r\n" % (name, value)
 
 
@@ -48,13 +62,32 @@ def status_line(status: int) -> bytes:
 class Reply:
     """The answer to one request. `start`, `write`*, then `end` or `end_loudly`; or `send` for all at once."""
 
-    __slots__ = ("_chunked", "_connection", "_out", "bytes_out", "ended", "flow", "keep_alive", "started", "status")
+    __slots__ = (
+        "_chunked",
+        "_connection",
+        "_length",
+        "_mute",
+        "_out",
+        "_until_close",
+        "bytes_out",
+        "ended",
+        "flow",
+        "keep_alive",
+        "started",
+        "status",
+    )
 
     def __init__(self, connection: Connection, *, keep_alive: bool) -> None:
         self._connection: Connection | None = connection
         self._out: list[bytes] = []
         self._chunked = False
+        self._until_close = False
+        """Whether nothing but the connection's end says where the body ends."""
+        self._mute = False
+        """Whether the answer has no body on the wire, whatever is written."""
+        self._length: int | None = None
         self.keep_alive = keep_alive
+        """Whether the connection stays open after this answer."""
         self.flow: Flow | None = None
         self.started = False
         self.ended = False
@@ -86,14 +119,15 @@ class Reply:
             return
         self.started = True
         self.status = status
-        if length is not None:
-            framing = b"content-length: %d\r\n" % length
-        elif status in BODILESS:
-            framing = b""
+        self._mute = connection.bodiless
+        if status != 200 and status in BODILESS:
+            framing, self._mute = b"", True
+        elif length is not None:
+            framing, self._length = b"content-length: %d\r\n" % length, length
         elif connection.http_1_0:
-            framing, self.keep_alive = b"", False
+            framing, self.keep_alive, self._until_close = b"", False, not self._mute
         else:
-            framing, self._chunked = b"transfer-encoding: chunked\r\n", True
+            framing, self._chunked = b"transfer-encoding: chunked\r\n", not self._mute
         self.keep_alive = self.keep_alive and not connection.server.draining
         persistence = b"" if self.keep_alive else b"connection: close\r\n"
         self._out.append(
@@ -102,10 +136,10 @@ class Reply:
 
     def write(self, data: bytes) -> None:
         """Body bytes; they leave with the next `flush`."""
-        if self._connection is None or not data:
+        if self._connection is None or self.ended or not data:
             return
         self.bytes_out += len(data)
-        if self._connection.bodiless:
+        if self._mute:
             return
         if self._chunked:
             self._out.append(b"%x\r\n%b\r\n" % (len(data), data))
@@ -121,23 +155,30 @@ class Reply:
             self._connection.write(out[0] if len(out) == 1 else b"".join(out))
 
     def end(self) -> None:
-        """The answer is whole: the last chunk, and the connection is free for the next request."""
+        """The answer is whole: the last chunk, and the connection is free for the next request. Raises
+        WrongLength when the head said otherwise; the answer can then only be ended loudly."""
         if self.ended or self._connection is None:
             return
+        if self._length is not None and self.bytes_out != self._length and not self._mute:
+            raise WrongLength(f"the head announced {self._length} bytes and {self.bytes_out} were written")
         self.ended = True
-        if self._chunked and not self._connection.bodiless:
+        if self._chunked:
             self._out.append(b"0\r\n\r\n")
         self.flush()
 
     def end_loudly(self) -> None:
         """The answer is not whole: write what is held, then FIN without the last chunk, so that no
-        client can take it for complete. Never RST, which could discard the bytes unread."""
+        client can take it for complete. Never RST, which could discard the bytes unread; but where
+        a FIN is what completes a body (HTTP/1.0), nothing else is left."""
         if self.ended or self._connection is None:
             return
         self.ended = True
         self.keep_alive = False
         self.flush()
-        self._connection.hang_up()
+        if self._until_close:
+            self._connection.break_off()
+        else:
+            self._connection.hang_up()
 
     def detach(self) -> None:
         """The connection is gone or has moved on: nothing more is written."""

@@ -1,9 +1,17 @@
-"""A request as it came over the wire, complete."""
+"""A request as it came over the wire, and its reading on llhttp's strict parser.
+
+The parser checks the grammar; here are the limits, what RFC 9112 demands beyond it, and the
+account of what is held. What is not HTTP/1.1 is refused, and nothing is read after it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+import httptools
+
+from plano.http1.limits import ServerLimits
 
 RefusalKind = Literal[
     "malformed",
@@ -14,6 +22,11 @@ RefusalKind = Literal[
     "timeout",
     "overloaded",
 ]
+SMALL_PIECE = 4096
+"""Body pieces below this are gathered: kept apart, chunks of one byte would cost forty times their text."""
+GATHERED_BYTES = 64 * 1024
+SEPARATORS = 8
+"""Bytes around a field that do not count: the colon, the line's end, a few blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,18 @@ class Refusal:
 class Request:
     """Method, target, fields and the whole body. Fields were checked by the parser: no control bytes."""
 
-    __slots__ = ("body", "client", "fields", "http_1_0", "method", "path", "query", "read", "repeated", "started")
+    __slots__ = (
+        "body",
+        "client",
+        "fields",
+        "http_1_0",
+        "method",
+        "path",
+        "query",
+        "read",
+        "repeated",
+        "started",
+    )
 
     def __init__(self, started: float) -> None:
         self.started = started
@@ -43,10 +67,317 @@ class Request:
         self.query = ""
         """What follows the first `?`, undecoded; empty without one."""
         self.fields: dict[bytes, bytes] = {}
-        """Header fields by lower-case name; repeated ones joined by a comma (RFC 9110 §5.3)."""
+        """Header fields by lower-case name, without surrounding blanks; repeated ones joined by a comma
+        (RFC 9110 §5.3)."""
         self.repeated: tuple[bytes, ...] = ()
         """Names that came more than once, for fields that must not."""
         self.body = b""
         self.http_1_0 = False
         self.client: str | None = None
         """The peer's address, without the port."""
+
+
+class Shared(Protocol):
+    """What the readers of one listener share; see `plano.http1.server.Server`."""
+
+    limits: ServerLimits
+    buffered_bytes: int
+
+    def now(self) -> float: ...
+
+
+class Taker(Protocol):
+    """Who takes what was read. All calls come from inside `RequestReader.feed` or `refuse`."""
+
+    def requested(self, request: Request, keep_alive: bool) -> None:
+        """A request is complete. Its body still counts in `buffered_bytes`: the taker takes it off."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """Nothing more will be read."""
+
+    def body_expected(self) -> None:
+        """The client waits for `100 Continue` before it sends the body."""
+
+    def more_expected(self) -> None:
+        """A read has ended inside a head, or, the first time, inside a body."""
+
+
+class RequestReader:
+    """Bytes in, requests out, cut anywhere. The `on_…` methods are the parser's."""
+
+    __slots__ = (
+        "_barren_bytes",
+        "_body",
+        "_body_bytes",
+        "_body_seen",
+        "_first_read",
+        "_head_bytes",
+        "_offering",
+        "_parser",
+        "_phase",
+        "_shared",
+        "_taker",
+        "_target",
+        "client",
+        "ended",
+        "in_head",
+        "request",
+    )
+
+    def __init__(self, shared: Shared, taker: Taker) -> None:
+        self.client: str | None = None
+        self.request: Request | None = None
+        """The request being read."""
+        self.in_head = False
+        self.ended = False
+        """Nothing more is read as HTTP: the client said close, was refused, or pipelined too much."""
+        self._shared = shared
+        self._taker = taker
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._body: list[bytes | bytearray] = []
+        self._body_bytes = 0
+        self._head_bytes = 0
+        """At least the bytes of the head being read; a read may also have brought an earlier body's end."""
+        self._phase: Literal["begun", "head", "body"] = "begun"
+        """Where the last read has ended, for a request that takes several."""
+        self._first_read = 0
+        self._body_seen = 0
+        self._barren_bytes = 0
+        """Bytes since the last body byte: chunk extensions or trailer fields."""
+        self._offering: Request | None = None
+        """A request that offers another protocol; its body is still to come."""
+
+    @property
+    def used(self) -> bool:
+        """Whether anything has ever come."""
+        return self._head_bytes > 0
+
+    def feed(self, data: bytes) -> None:
+        size = len(data)
+        self._head_bytes = self._head_bytes + size if self.in_head else size
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserCallbackError:
+            raise  # A defect of ours, which must not be blamed on the client.
+        except httptools.HttpParserError as error:
+            if not self.ended:
+                self.refuse("malformed", f"The request is not valid HTTP/1.1: {error}.")
+        if self.request is not None:
+            self._expect_more(self.request, size)
+
+    def refuse(self, kind: RefusalKind, message: str) -> None:
+        """Read no further, drop what is held, and say so."""
+        request = self.request
+        started = request.started if request is not None else self._shared.now()
+        path = self._target.partition(b"?")[0].decode("ascii", "replace")
+        self.release()
+        self._taker.refused(Refusal(kind, message, path, started))
+
+    def release(self) -> None:
+        """Nothing more will be read: let go of the request that was."""
+        self.ended = True
+        self.in_head = False
+        self.request = self._offering = None
+        self._shared.buffered_bytes -= self._body_bytes
+        self._body_bytes, self._body = 0, []
+
+    # -- the parser's side
+
+    def on_message_begin(self) -> None:
+        if self.ended:
+            return
+        self.request = request = Request(self._shared.now())
+        request.client = self.client
+        self._target = b""
+        self.in_head = True
+        self._phase = "begun"
+
+    def on_url(self, url: bytes) -> None:
+        if self.request is None:
+            return
+        self._target = self._target + url if self._target else url
+        limit = self._shared.limits.target_bytes
+        if len(self._target) > limit:
+            self.refuse("target_too_long", f"The request target is longer than the {limit} bytes allowed.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        request = self.request
+        if request is None or not self.in_head:
+            return  # A trailer field (RFC 9110 §6.5.1 lets us ignore it), or already refused.
+        name = name.lower()
+        value = value.rstrip()
+        fields = request.fields
+        if name in fields:
+            request.repeated += (name,)
+            if len(request.repeated) > self._shared.limits.header_count:
+                # Now, not at the end of the head: joining one after another grows with their square.
+                self.refuse("headers_too_large", too_many_fields(self._shared.limits))
+                return
+            value = fields[name] + b", " + value
+        fields[name] = value
+
+    def on_headers_complete(self) -> None:
+        request = self.request
+        if request is None or not self.in_head:
+            return
+        self.in_head = False
+        parser = self._parser
+        version = parser.get_http_version()
+        target = self._target
+        problem = problem_of_head(request, target, version, self._shared.limits, self._head_bytes)
+        if problem is not None:
+            self.refuse(*problem)
+            return
+        request.path, _, request.query = target.decode("ascii", "replace").partition("?")
+        request.method = parser.get_method().decode("ascii")
+        request.http_1_0 = version == "1.0"
+        fields = request.fields
+        if b"expect" in fields and fields[b"expect"].lower() == b"100-continue" and version == "1.1":
+            self._taker.body_expected()
+        if b"upgrade" in fields and parser.should_upgrade():
+            # The parser takes what follows for the other protocol; see `_decline_upgrade`.
+            self._offering, self.request = request, None
+
+    def on_body(self, data: bytes) -> None:
+        if self.request is None:
+            return
+        shared = self._shared
+        size = len(data)
+        if self._body:
+            self._keep(data)
+        else:
+            self._body.append(data)
+        self._body_bytes += size
+        shared.buffered_bytes += size
+        if self._body_bytes > shared.limits.body_bytes:
+            self.refuse("body_too_large", body_too_large(shared.limits))
+        elif shared.buffered_bytes > shared.limits.buffered_bodies_bytes:
+            self.refuse(
+                "overloaded", "This gateway holds as many request bodies as it may; try again shortly."
+            )
+
+    def on_message_complete(self) -> None:
+        request = self.request
+        if request is None:
+            return
+        self.request = None
+        body = self._body
+        if body:
+            # The first piece is always `bytes`.
+            request.body = bytes(body[0]) if len(body) == 1 else b"".join(body)
+            self._body = []
+            self._body_bytes = 0
+        keep_alive = self._parser.should_keep_alive() and not request.http_1_0
+        if not keep_alive:
+            self.ended = True
+        self._taker.requested(request, keep_alive)
+
+    # -- what comes seldom
+
+    def _keep(self, data: bytes) -> None:
+        """A piece behind the first."""
+        last = self._body[-1]
+        if len(data) >= SMALL_PIECE:
+            self._body.append(data)
+        elif isinstance(last, bytearray) and len(last) < GATHERED_BYTES:
+            last += data
+        else:
+            self._body.append(bytearray(data))
+
+    def _expect_more(self, request: Request, size: int) -> None:
+        """A read has ended inside a request: hold what came so far to the limits, and say once a phase
+        that the rest is awaited."""
+        if self.in_head:
+            if self._phase == "begun":
+                self._first_read = size
+            self._check_unfinished_head(request)
+        elif self._phase != "body" or self._body_bytes != self._body_seen:
+            self._body_seen, self._barren_bytes = self._body_bytes, 0
+        else:
+            self._barren_bytes += size
+            if self._barren_bytes > self._shared.limits.headers_bytes:
+                self.refuse(
+                    "headers_too_large",
+                    "Chunk extensions or trailer fields are longer than the "
+                    f"{self._shared.limits.headers_bytes} bytes allowed.",
+                )
+        phase: Literal["head", "body"] = "head" if self.in_head else "body"
+        if self.request is not None and phase != self._phase:
+            self._phase = phase
+            self._taker.more_expected()
+
+    def _check_unfinished_head(self, request: Request) -> None:
+        """The head is at least as long as its finished fields, and as the reads that were all of it, less
+        what separates the fields."""
+        limits = self._shared.limits
+        if self._head_bytes <= limits.headers_bytes:
+            return
+        separators = SEPARATORS * limits.header_count
+        size = max(size_of_head(request, self._target), self._head_bytes - self._first_read - separators)
+        if size > limits.headers_bytes:
+            self.refuse("headers_too_large", head_too_large(limits))
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """The offer of another protocol is declined by answering in this one (RFC 9110 §7.8). llhttp has
+        left the body unread, so a parser of its own reads that; it is the last of this connection."""
+        request, self._offering = self._offering, None
+        if request is None:
+            self.ended = True  # CONNECT: there is nothing behind its head.
+            return
+        length = request.fields.get(b"content-length", b"0")
+        framing = b"content-length: %b" % length
+        if b"transfer-encoding" in request.fields:
+            framing = b"transfer-encoding: chunked"
+        self._parser = httptools.HttpRequestParser(self)
+        self.ended = True  # So that this head begins no request.
+        self._parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n" % framing)
+        self.ended = False
+        self.request = request
+        self.feed(b"\r\n" + rest)
+
+
+def problem_of_head(
+    request: Request, target: bytes, version: str, limits: ServerLimits, at_most_bytes: int
+) -> tuple[RefusalKind, str] | None:
+    """What RFC 9112 demands beyond what the parser checks, and the limits. `at_most_bytes`: the head is
+    no longer than that, so that its length is added up only where it matters."""
+    fields = request.fields
+    if version not in ("1.1", "1.0"):
+        return "malformed", f"HTTP/{version} is not spoken here; expected HTTP/1.1."
+    if not target.startswith(b"/") or b"#" in target:
+        return "malformed", "The request target must be a path that starts with '/' and has no '#'."
+    if b"host" in request.repeated or (b"host" not in fields and version == "1.1"):
+        return "malformed", "A request must have exactly one Host field (RFC 9112 §3.2)."
+    if len(fields) + len(request.repeated) > limits.header_count:
+        return "headers_too_large", too_many_fields(limits)
+    if at_most_bytes > limits.headers_bytes and size_of_head(request, target) > limits.headers_bytes:
+        return "headers_too_large", head_too_large(limits)
+    coding = fields.get(b"transfer-encoding")
+    if coding is not None and (coding.lower() != b"chunked" or version == "1.0"):
+        return "unsupported_encoding", "The only transfer coding read here is 'chunked', on HTTP/1.1."
+    length = fields.get(b"content-length")
+    if length is not None and len(length) > 1 and int(length) > limits.body_bytes:
+        return "body_too_large", body_too_large(limits)
+    return None
+
+
+def size_of_head(request: Request, target: bytes) -> int:
+    """Bytes of the target and of the fields that are complete, without what separates them."""
+    fields = request.fields
+    return len(target) + sum(map(len, fields)) + sum(map(len, fields.values()))
+
+
+def body_too_large(limits: ServerLimits) -> str:
+    return f"The request body is longer than the {limits.body_bytes} bytes allowed."
+
+
+def head_too_large(limits: ServerLimits) -> str:
+    return f"The header fields are longer than the {limits.headers_bytes} bytes allowed."
+
+
+def too_many_fields(limits: ServerLimits) -> str:
+    return f"The request has more than the {limits.header_count} header fields allowed."

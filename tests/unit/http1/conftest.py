@@ -1,4 +1,4 @@
-"""What opens sockets as a client is tested on both event loops; the others on asyncio's."""
+"""What opens sockets is tested on both event loops; the others on asyncio's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-ON_BOTH_LOOPS = ("test_pool", "test_dial")
+from tests.unit.http1.clients import Edge
+
+ON_BOTH_LOOPS = ("test_pool", "test_dial", "test_server_sockets")
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -17,3 +19,16 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
     if item.path.name.startswith(ON_BOTH_LOOPS):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def edge() -> Edge:
+    """A server without a socket."""
+    return Edge()
+
+
+@pytest.fixture
+def held(edge: Edge) -> Edge:
+    """One whose handler waits to be told."""
+    edge.hold()
+    return edge
