@@ -13,17 +13,20 @@ from plano.config.configuration import Configuration, FilePath, ProviderRow, Rou
 from plano.config.load import from_environment, read
 from plano.config.model_names import is_wildcard
 from plano.config.problems import ConfigurationInvalid, KeyPath, Problem, did_you_mean
+from plano.config.texts import Texts
 
 
-def load_catalog(path: FilePath | None, environment: Mapping[str, str]) -> tuple[Configuration, Catalog]:
+def load_catalog(
+    file: FilePath | Texts | None, environment: Mapping[str, str]
+) -> tuple[Configuration, Catalog]:
     """The configuration of a file, or of the environment without one, and what it declares.
 
     Raises ConfigurationInvalid with every problem, of form and of links, in the file's order.
     """
-    if path is None:
+    if file is None:
         configuration = from_environment(environment)
         return configuration, build(configuration)
-    reading = read(path, environment)
+    reading = read(file, environment)
     linking = _Linking(reading.configuration, set(reading.lost))
     catalog = linking.catalog()
     if reading.problems or linking.problems:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from plano.config.configuration import Configuration, ProviderRow
 from plano.config.document import Document, Unreadable, read_document
-from plano.config.environment import KEY_VARIABLES, NOT_ENOUGH, Variables, read_dotenv
+from plano.config.environment import KEY_VARIABLES, NOT_ENOUGH, Variables
 from plano.config.explain import explain, path_of
 from plano.config.migrate import Migration, migrate
 from plano.config.model_names import is_declarable
@@ -23,6 +23,7 @@ from plano.config.rules import broken_rules
 from plano.config.schema import Overrides
 from plano.config.secret import Secret
 from plano.config.soundness import Sound, read_sound
+from plano.config.texts import Texts
 
 __all__ = [
     "Configuration",
@@ -35,8 +36,6 @@ __all__ = [
 ]
 
 NAMES: Final = ("config.yaml", "plano_config.yaml")
-LARGEST_FILE_BYTES: Final = 1024 * 1024
-"""A hundred times a large configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,13 @@ def find(folder: Path) -> Path | None:
     return next((folder / name for name in NAMES if (folder / name).is_file()), None)
 
 
-def read(path: Path, environment: Mapping[str, str]) -> Reading:
+def read(file: Path | Texts, environment: Mapping[str, str]) -> Reading:
     """Everything that can be said about a file; never raises."""
-    source = str(path)
+    texts = file if isinstance(file, Texts) else Texts.take(file)
+    source = texts.source
+    dotenv, problems = texts.variables()
     try:
-        text = _text(path)
-        dotenv, problems = _dotenv(path.with_name(".env"))
-        document = read_document(text, Variables(environment, dotenv).substitute)
+        document = read_document(texts.configuration(), Variables(environment, dotenv).substitute)
     except Unreadable as error:
         return Reading(Configuration(source), (Problem(source, error.place, "", error.message),))
     problems += [Problem(source, place, spell(at), message) for place, at, message in document.problems]
@@ -134,32 +133,6 @@ def _warnings(migration: Migration, data: dict[str, Any]) -> tuple[str, ...]:
         migration.warn((), "no model_providers: there is no model to ask")
     notices = [f"{configuration.source}: {notice}" for notice in (not_yet(data), unserved(data)) if notice]
     return (*migration.warnings, *notices)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
-        raise Unreadable(Place(), f"expected a file that can be read; got: {reason}") from error
-    if len(content) > LARGEST_FILE_BYTES:
-        raise Unreadable(Place(), f"expected at most {LARGEST_FILE_BYTES} bytes; got more")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        place = Place(before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
-        raise Unreadable(place, "expected UTF-8; got a byte that is not") from error
-
-
-def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, ValueError):
-        return {}, []
-    values, wrong = read_dotenv(text)
-    return values, [Problem(str(path), Place(line), "", message) for line, message in wrong]
 
 
 def from_environment(environment: Mapping[str, str]) -> Configuration:
