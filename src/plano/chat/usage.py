@@ -6,11 +6,10 @@ OpenAI's prompt tokens include cached ones, Anthropic's input tokens exclude the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts of one answer; None where the provider did not say."""
 
     input_tokens: int | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from plano.chat.usage import Usage
 
 
@@ -16,8 +18,7 @@ class Complaint:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyFacts:
+class ReplyFacts(msgspec.Struct, frozen=True):
     """What a whole answer says of itself; None where it does not, or not in a readable way."""
 
     served: str | None = None
