@@ -2,9 +2,10 @@
 
 msgspec finds the values quickly but keeps no offsets and silently lets the last of two equal
 keys win. So the object is decoded to raw values and then walked over once by their lengths:
-each step matches one key and compares one value. A walk that does not arrive at the closing
-brace, through exactly these values, has met a duplicate key. Values end by themselves (numbers
-at what follows them), so an equal prefix is an equal value, and the offsets are exact.
+each step matches a key and compares a value. Values end by themselves (a number at what follows
+it, which no key or brace can), so an equal prefix is an equal value and the offsets are exact.
+A walk that does not reach the closing brace through as many values as there are keys has met a
+duplicate; whose it is only matters then.
 """
 
 from __future__ import annotations
@@ -60,13 +61,10 @@ def walk(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
         found = _match_key(body, at)
         if found is None:
             _refuse(body, at, spans)
-        name = found[1]
-        if name != key.encode() and (b"\\" not in name or _unescaped(name) != key):
-            _refuse(body, at, spans)
-        start = found.end()
         at = found.start(1) - 1
+        start = found.end()
         if not body.startswith(raw, start):
-            _refuse_key(body, at, key)
+            _refuse(body, at, spans)
         end = start + len(raw)
         spans[key] = (at, start, end)
         at = end
@@ -106,16 +104,19 @@ def _unescaped(name: bytes) -> str:
 
 
 def _refuse(body: bytes, at: int, spans: dict[str, Span]) -> NoReturn:
-    """The walk met a key that it has passed, or was led into the middle of a number: the last value
-    of its key is only the beginning of the first (1 of 12)."""
-    found = _match_key(body, at)
-    if found is not None:
-        _refuse_key(body, found.start(1) - 1, _unescaped(found[1]))
-    name = next(reversed(spans))
-    _refuse_key(body, spans[name][0], name)
-
-
-def _refuse_key(body: bytes, at: int, name: str) -> NoReturn:
+    """Name the duplicate: a key that was passed twice, or the one whose first value is not its last."""
+    places = [key for key, _, _ in spans.values()]
+    if _match_key(body, at) is not None:
+        places.append(at)
+    name = ""
+    seen: set[str] = set()
+    for place in places:
+        found = _match_key(body, place)
+        assert found is not None
+        at, name = found.start(1) - 1, _unescaped(found[1])
+        if name in seen:
+            break
+        seen.add(name)
     raise InvalidJson(
         f"Duplicate key {name!r} in one object, {position(body, at)}; each key may appear once.", param=name
     )

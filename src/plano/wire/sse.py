@@ -14,9 +14,6 @@ from plano.errors import UpstreamInvalid
 EVENT_LIMIT_BYTES = 16 * 1024 * 1024
 """One event at most; the largest real ones carry a generated image of a few megabytes in base64."""
 
-_SEAM = 2
-"""How many bytes before a cut may belong to the end of an event that is completed behind it."""
-
 
 class Events:
     """Splits a stream into runs of whole events and keeps what is incomplete."""
@@ -27,6 +24,7 @@ class Events:
         self._limit = limit_bytes
         self._kept: list[bytes] = []
         self._seam = b""
+        """The last byte kept: the line end behind which an empty line may follow."""
         self.pending = 0
         """How many bytes are kept."""
 
@@ -60,7 +58,7 @@ class Events:
 
     def _keep(self, data: bytes) -> None:
         self._kept.append(data)
-        self._seam = (self._seam + data[-_SEAM:])[-_SEAM:]
+        self._seam = data[-1:]
         self.pending += len(data)
         if self.pending > self._limit:
             raise UpstreamInvalid(f"One event of the provider's stream is larger than {self._limit} bytes.")

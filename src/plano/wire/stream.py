@@ -6,6 +6,7 @@ a stream is whole is for the dialect's terminal event to say; the end of the byt
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 
 from plano.chat.usage import Usage
@@ -13,11 +14,13 @@ from plano.errors import UpstreamInvalid
 from plano.wire.facts import Complaint
 from plano.wire.sse import EVENT_LIMIT_BYTES, Events, events
 
+_EVENT_END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+
 
 class StreamReader(ABC):
     """Reads one stream of one dialect."""
 
-    __slots__ = ("_events", "content", "ended", "error", "finish_reason", "id", "served")
+    __slots__ = ("_events", "content", "ended", "error", "finish_reason", "id", "readable", "served")
 
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._events = Events(limit_bytes)
@@ -30,6 +33,8 @@ class StreamReader(ABC):
         self.served: str | None = None
         self.finish_reason: str | None = None
         self.id: str | None = None
+        self.readable = b""
+        """When `feed` has raised: the events to relay that came before the fault."""
 
     @property
     @abstractmethod
@@ -38,23 +43,42 @@ class StreamReader(ABC):
 
     def feed(self, data: bytes) -> bytes:
         """The whole events to relay. Raises UpstreamInvalid for an event that is over the limit
-        or whose data is not a JSON object."""
+        or whose data is not a JSON object; what came before it is then `readable`."""
         whole = self._events.feed(data)
         if whole:
-            for name, payload in events(whole):
-                self._learn(name, payload)
+            try:
+                for name, payload in events(whole):
+                    self._learn(name, payload)
+            except UpstreamInvalid:
+                self.readable = self._before_fault(whole)
+                raise
         return whole
 
     def finish(self) -> bytes:
-        """The upstream has ended: what is left to relay of a whole stream. A last event without
-        its empty line counts when it can be read; half of one is dropped."""
+        """The upstream has ended: what is left to relay of a whole stream. A last event without its
+        empty line counts when it can be read, and gets one: clients drop it otherwise. Half of one
+        is dropped."""
         rest = self._events.rest()
+        is_event = False
         try:
             for name, payload in events(rest):
                 self._learn(name, payload)
+                is_event = is_event or bool(payload)
         except UpstreamInvalid:
             return b""
-        return rest if self.ended and self.error is None else b""
+        return rest.rstrip(b"\r\n") + b"\n\n" if is_event and self.ended and self.error is None else b""
+
+    def _before_fault(self, whole: bytes) -> bytes:
+        """The events before the one that cannot be read. Learning from an event twice changes nothing."""
+        good = 0
+        try:
+            for found in _EVENT_END.finditer(whole):
+                for name, payload in events(whole[good : found.end()]):
+                    self._learn(name, payload)
+                good = found.end()
+        except UpstreamInvalid:
+            pass
+        return whole[:good]
 
     @abstractmethod
     def _learn(self, name: bytes, data: bytes) -> None:

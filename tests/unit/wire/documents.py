@@ -26,7 +26,13 @@ NUMBERS = st.one_of(
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS, st.sampled_from(['"model":"x"', "}{[,]", '\\"'])),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        NUMBERS,
+        TEXTS,
+        st.sampled_from(['"model":"x"', "}{[,]", '\\"', "[\\", '"]']),
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
     max_leaves=8,
 )

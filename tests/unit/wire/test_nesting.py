@@ -57,7 +57,7 @@ CHAIN = b"[" * 40 + b"]" * 40
         pytest.param(
             b"[" * 30 + b'"' + b'[{\\"' * 2000 + b'"' + b"]" * 30, 30, id="brackets far down in a text"
         ),
-        pytest.param(b'["\\\\",[[]],"\\\\\\"[[[["' + b',"[["' * 3000 + b"]", 3, id="escapes"),
+        pytest.param(b'["\\\\",[[]],"\\\\\\"[[[["' + b',"[["' * 5000 + b"]", 3, id="escapes"),
     ],
 )
 def test_what_was_made_to_be_dear_is_measured_exactly(body: bytes, levels: int) -> None:

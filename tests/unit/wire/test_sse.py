@@ -97,6 +97,14 @@ def test_an_event_goes_out_with_the_byte_that_ends_it(end: bytes) -> None:
     assert list(events(splitter.rest())) == []
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n", b"\r\r\n", b"\n\r"])
+def test_a_whole_event_leaves_nothing_behind(end: bytes) -> None:
+    """Also the LF that belongs to the CR before it."""
+    splitter = Events()
+
+    assert (splitter.feed(b"data: x" + end), splitter.pending) == (b"data: x" + end, 0)
+
+
 def test_whole_events_pass_as_the_same_object() -> None:
     """The commonest read is one whole event: nothing is copied."""
     data = b"data: x\n\n"

@@ -107,12 +107,21 @@ def test_no_half_event_ever_goes_out(dialect: Dialect, stream: list[bytes]) -> N
 
 
 @pytest.mark.parametrize(("dialect", "stream"), JUST_STREAMS)
+def test_the_rest_of_a_stream_that_broke_is_dropped(dialect: Dialect, stream: list[bytes]) -> None:
+    """Also when it could be read: our error event must begin on a line of its own."""
+    rests = [relayed(reader_of(dialect), [stream[0], stream[1][:-cut]]) for cut in (1, 2, 5)]
+
+    assert rests == [stream[0]] * 3
+
+
+@pytest.mark.parametrize(("dialect", "stream"), JUST_STREAMS)
 def test_a_last_event_without_its_empty_line_counts(dialect: Dialect, stream: list[bytes]) -> None:
-    """Some servers close right behind the last brace."""
-    whole = b"".join(event for event in stream if event != DONE).rstrip(b"\n")
+    """Some servers close right behind the last brace. Clients drop an event that no empty line ends, so it
+    gets one: else they would never see the terminal event, and take the clean end for a success."""
+    whole = b"".join(event for event in stream if event != DONE)
     reader = reader_of(dialect)
 
-    passed = relayed(reader, [whole])
+    passed = relayed(reader, [whole.rstrip(b"\n")])
 
     assert (passed, reader.ended) == (whole, True)
 
