@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from plano.chat.dialect import Dialect
 from plano.errors import ClientLeft, DialectNotSpoken, Internal, PlanoError, ShuttingDown
 from plano.exchange.heads import decision_lines, problem_lines
@@ -24,10 +26,11 @@ from plano.wire.splice import Head
 
 MOST_SHOWN_OF_A_NAME = 256
 """How much of a model name from outside goes into the record."""
+MOST_WAYS = 4096
+"""Ways remembered for each dialect; wildcard members can be any number."""
 
 
-@dataclass(slots=True)
-class Ask:
+class Ask(msgspec.Struct):
     """One request to answer, as the edge has read it."""
 
     dialect: Dialect
@@ -35,11 +38,21 @@ class Ask:
     query: str
     forwarded: Sequence[tuple[bytes, bytes]]
     """Client headers that may travel on."""
-    credential: Sequence[tuple[bytes, bytes]]
-    """The client's own credential; sent only to models with `passthrough_auth`."""
+    credential: Callable[[], Sequence[tuple[bytes, bytes]]]
+    """Reads the client's own credential; asked only for models with `passthrough_auth`."""
     lines: bytes
     """Field lines that every answer to this request carries."""
     record: ExchangeRecord
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What a decision means for one dialect; worked out once for a decision that is remembered."""
+
+    decision: Decision
+    candidate: Candidate
+    upstream: Upstream
+    lines: bytes
+    """The field lines that tell of the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,7 @@ class Exchange:
         self._recorder = recorder
         self._timing = timing
         self._now = now
-        self._decision_lines: dict[int, tuple[Decision, bytes]] = {}
+        self._ways: dict[Dialect, dict[int, Way]] = {dialect: {} for dialect in DIALECTS}
 
     async def run(self, ask: Ask, reply: ClientReply) -> None:
         """Answer one request and record it, whatever happens."""
@@ -78,14 +91,12 @@ class Exchange:
         relay: Relay | None = None
         try:
             head = codec.read_request(ask.body)
-            decision = self._decide(head, record)
-            candidate = decision.candidates[0]
-            call = self._call(ask, head, candidate)
-            relay = self._relay(ask, head, decision, candidate, codec, reply)
+            way = self._decide(ask, head)
+            relay = self._relay(ask, head, way, codec, reply)
+            call = self._call(ask, head, way.candidate)
             record.phase = "connect"
             record.attempts = 1
-            scheme = candidate.model.endpoints[ask.dialect].scheme
-            await self._upstreams[scheme].send(call, relay)
+            await way.upstream.send(call, relay)
             if relay.problem is not None:
                 raise relay.problem
         except PlanoError as problem:
@@ -101,13 +112,13 @@ class Exchange:
             record.bytes_out = reply.bytes_out
             self._recorder.record(record)
 
-    def _decide(self, head: Head, record: ExchangeRecord) -> Decision:
+    def _decide(self, ask: Ask, head: Head) -> Way:
+        record = ask.record
         record.stream = head.stream
         requested = head.model
         if requested is not None:
-            record.requested = (
-                requested if len(requested) <= MOST_SHOWN_OF_A_NAME else requested[:MOST_SHOWN_OF_A_NAME]
-            )
+            long = len(requested) > MOST_SHOWN_OF_A_NAME
+            record.requested = requested[:MOST_SHOWN_OF_A_NAME] if long else requested
         record.phase = "decide"
         decision = self._ladder.decide(requested)
         candidate = decision.candidates[0]
@@ -116,52 +127,53 @@ class Exchange:
         record.chosen = candidate.id
         record.provider = candidate.model.provider
         record.decided = self._now()
-        return decision
+        way = self._ways[ask.dialect].get(id(decision))
+        if way is None or way.decision is not decision:
+            way = self._found_way(ask.dialect, decision)
+        ask.lines += way.lines
+        return way
+
+    def _found_way(self, dialect: Dialect, decision: Decision) -> Way:
+        candidate = decision.candidates[0]
+        endpoint = candidate.model.endpoints.get(dialect)
+        if endpoint is None:
+            raise DialectNotSpoken(_not_spoken(dialect, candidate), param="model")
+        way = Way(decision, candidate, self._upstreams[endpoint.scheme], decision_lines(decision, candidate))
+        ways = self._ways[dialect]
+        if len(ways) >= MOST_WAYS:
+            ways.clear()
+        ways[id(decision)] = way
+        return way
 
     def _call(self, ask: Ask, head: Head, candidate: Candidate) -> Call:
-        model = candidate.model
-        if ask.dialect not in model.endpoints:
-            raise DialectNotSpoken(_not_spoken(ask.dialect, candidate), param="model")
         pieces, length = head.routed_to(candidate.upstream_model)
         forwarded = ask.forwarded
-        if model.passthrough_auth and ask.credential:
-            forwarded = [*forwarded, *ask.credential]
+        if candidate.model.passthrough_auth:
+            forwarded = [*forwarded, *ask.credential()]
+        timing = self._timing
         return Call(
-            candidate=candidate,
-            dialect=ask.dialect,
-            query=ask.query,
-            body=pieces,
-            body_length=length,
-            forwarded=forwarded,
-            first_byte_s=self._timing.first_byte_s,
-            deadline=ask.record.started + self._timing.exchange_s,
+            candidate,
+            ask.dialect,
+            ask.query,
+            pieces,
+            length,
+            forwarded,
+            timing.first_byte_s,
+            ask.record.started + timing.exchange_s,
         )
 
-    def _relay(
-        self, ask: Ask, head: Head, decision: Decision, candidate: Candidate, codec: Codec, reply: ClientReply
-    ) -> Relay:
+    def _relay(self, ask: Ask, head: Head, way: Way, codec: Codec, reply: ClientReply) -> Relay:
         return Relay(
             reply=reply,
             record=ask.record,
             codec=codec,
             choices=head.choices,
             stream=head.stream,
-            lines=ask.lines + self._lines_of(decision, candidate),
-            own_credential=candidate.model.passthrough_auth,
+            lines=ask.lines,
+            own_credential=way.candidate.model.passthrough_auth,
             reply_limit=self._timing.reply_bytes,
             now=self._now,
         )
-
-    def _lines_of(self, decision: Decision, candidate: Candidate) -> bytes:
-        """The decision's field lines, rendered once for a decision that is remembered."""
-        known = self._decision_lines.get(id(decision))
-        if known is not None and known[0] is decision:
-            return known[1]
-        if len(self._decision_lines) >= 4096:
-            self._decision_lines.clear()
-        lines = decision_lines(decision, candidate)
-        self._decision_lines[id(decision)] = (decision, lines)
-        return lines
 
     # -- when it does not go well
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from plano.chat.dialect import Dialect
 from plano.errors import UpstreamError
@@ -14,8 +15,7 @@ from plano.routing.decision import Candidate
 Buffer = bytes | memoryview
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One attempt's request, ready to be sent."""
 
     candidate: Candidate

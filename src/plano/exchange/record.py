@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from plano.catalog.names import ModelId, RouteName
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
@@ -21,77 +23,44 @@ Ending = Literal["answered", "refused", "upstream_failed", "client_left", "gatew
 """Who ended it: nobody (`answered`), the request itself, the provider, the client, or Plano."""
 
 
-class ExchangeRecord:
+class ExchangeRecord(msgspec.Struct, kw_only=True):
     """The facts of one exchange. None means not reached or not known; unknown is not zero."""
 
-    __slots__ = (
-        "at",
-        "attempts",
-        "bytes_in",
-        "bytes_out",
-        "chosen",
-        "client_host",
-        "code",
-        "decided",
-        "decision",
-        "dialect",
-        "ended",
-        "ending",
-        "finish_reason",
-        "first_byte",
-        "first_content",
-        "method",
-        "path",
-        "phase",
-        "provider",
-        "request_id",
-        "requested",
-        "route",
-        "sent",
-        "served",
-        "started",
-        "status",
-        "stream",
-        "upstream_id",
-        "usage",
-    )
-
-    def __init__(self, *, request_id: str, method: str, path: str, at: float, started: float) -> None:
-        self.request_id = request_id
-        self.method = method
-        self.path = path
-        """Without the query string, which may carry secrets."""
-        self.at = at
-        """Seconds since 1970: when the request's first byte came."""
-        self.started = started
-        self.decided: float | None = None
-        self.sent: float | None = None
-        """When the request was handed to the upstream connection."""
-        self.first_byte: float | None = None
-        """When the upstream's head came."""
-        self.first_content: float | None = None
-        self.ended: float | None = None
-        self.dialect: Dialect | None = None
-        self.stream = False
-        self.client_host: str | None = None
-        self.requested: str | None = None
-        """The model as the client named it, cut to 256 characters; the three names of a model
-        are this one, `chosen` and `served`."""
-        self.chosen: ModelId | None = None
-        self.served: str | None = None
-        self.provider: str | None = None
-        self.decision: Step | None = None
-        self.route: RouteName | None = None
-        self.attempts = 0
-        self.status: int | None = None
-        """The status the client was sent; 499 when it left first."""
-        self.code: str | None = None
-        """The code of the error, from `plano.errors`; None when answered."""
-        self.ending: Ending = "answered"
-        self.phase: Phase = "read"
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.usage: Usage | None = None
-        self.finish_reason: str | None = None
-        self.upstream_id: str | None = None
-        """The provider's own id of the answer (`gen_ai.response.id`)."""
+    request_id: str
+    method: str
+    path: str
+    """Without the query string, which may carry secrets."""
+    at: float
+    """Seconds since 1970: when the request's first byte came."""
+    started: float
+    decided: float | None = None
+    sent: float | None = None
+    """When the request was handed to the upstream connection."""
+    first_byte: float | None = None
+    """When the upstream's head came."""
+    first_content: float | None = None
+    ended: float | None = None
+    dialect: Dialect | None = None
+    stream: bool = False
+    client_host: str | None = None
+    requested: str | None = None
+    """The model as the client named it, cut to 256 characters; the three names of a model are this
+    one, `chosen` and `served`."""
+    chosen: ModelId | None = None
+    served: str | None = None
+    provider: str | None = None
+    decision: Step | None = None
+    route: RouteName | None = None
+    attempts: int = 0
+    status: int | None = None
+    """The status the client was sent; 499 when it left first."""
+    code: str | None = None
+    """The code of the error, from `plano.errors`; None when answered."""
+    ending: Ending = "answered"
+    phase: Phase = "read"
+    bytes_in: int = 0
+    bytes_out: int = 0
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    upstream_id: str | None = None
+    """The provider's own id of the answer (`gen_ai.response.id`)."""

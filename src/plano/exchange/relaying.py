@@ -55,6 +55,7 @@ class Relay:
         "_length",
         "_lines",
         "_now",
+        "_over",
         "_own_credential",
         "_reader",
         "_reply",
@@ -98,6 +99,8 @@ class Relay:
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._flow: Flow | None = None
+        self._over = False
+        """Nothing more is relayed, whatever comes."""
         self.committed = False
         """Whether anything was sent to the client: from then on no other candidate may be tried."""
         self.problem: PlanoError | None = None
@@ -143,7 +146,7 @@ class Relay:
             self._read_through(coding)
 
     def body(self, data: bytes) -> None:
-        if self.problem is not None:
+        if self._over:
             return
         try:
             if self._inflater is not None:
@@ -180,7 +183,20 @@ class Relay:
     def _relay_events(self, data: bytes) -> None:
         reader = self._reader
         assert reader is not None
-        events = reader.feed(data)
+        try:
+            events = reader.feed(data)
+        except UpstreamInvalid:
+            self._pass_on(reader.readable, reader)
+            if not reader.ended or reader.error is not None:
+                raise
+            self._over = True  # the answer is whole: what comes behind its terminal event cannot undo that
+            return
+        if self.committed:
+            self._reply.write(events)
+        else:
+            self._pass_on(events, reader)
+
+    def _pass_on(self, events: bytes, reader: StreamReader) -> None:
         if self.committed:
             self._reply.write(events)
             return
@@ -331,6 +347,7 @@ class Relay:
         is told in its dialect. From `head` and `body` the problem is raised as well: that makes the
         upstream close its connection."""
         self.problem = problem
+        self._over = True
         self._held = []
         if self._reader is not None and self._kind == "stream":
             self._learn_from_stream(self._reader)

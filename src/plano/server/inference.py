@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from plano.chat.dialect import Dialect
@@ -12,13 +13,15 @@ from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import Reply
 from plano.http1.request import Request
 
-FORWARDED = (
-    b"anthropic-beta",
-    b"anthropic-version",
-    b"idempotency-key",
-    b"openai-beta",
-    b"traceparent",
-    b"tracestate",
+FORWARDED = frozenset(
+    (
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"idempotency-key",
+        b"openai-beta",
+        b"traceparent",
+        b"tracestate",
+    )
 )
 """Client headers that travel on, byte for byte."""
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
@@ -39,21 +42,30 @@ class Inference:
 
     def __call__(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
         """The coroutine that answers. Raises PlanoError when the head alone is at fault."""
-        fields = request.fields
         check(request)
         record = self._record_of(request)
         record.dialect = self._dialect
         record.bytes_in = len(request.body)
         ask = Ask(
-            dialect=self._dialect,
-            body=request.body,
-            query=request.query,
-            forwarded=[(name, fields[name]) for name in FORWARDED if name in fields],
-            credential=[(name, fields[name]) for name in CREDENTIALS if name in fields],
-            lines=b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
-            record=record,
+            self._dialect,
+            request.body,
+            request.query,
+            _forwarded(request.fields),
+            partial(_credential, request.fields),
+            b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
+            record,
         )
         return self._exchange.run(ask, reply)
+
+
+def _forwarded(fields: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:
+    if FORWARDED.isdisjoint(fields):
+        return ()
+    return [(name, fields[name]) for name in sorted(FORWARDED.intersection(fields))]
+
+
+def _credential(fields: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:
+    return [(name, fields[name]) for name in CREDENTIALS if name in fields]
 
 
 def check(request: Request) -> None:

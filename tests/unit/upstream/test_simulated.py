@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from collections.abc import AsyncIterator, Mapping
 
 import httpx2
+import msgspec
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI, BadRequestError
@@ -101,7 +101,7 @@ async def heard(dialect: Dialect, body: object, *, pace: str = "") -> Heard:
 
 def late(call: Call) -> Call:
     """The same call when its exchange should already be over."""
-    return dataclasses.replace(call, deadline=asyncio.get_running_loop().time())
+    return msgspec.structs.replace(call, deadline=asyncio.get_running_loop().time())
 
 
 class Waits:
