@@ -60,15 +60,16 @@ def _origin(endpoint: Endpoint) -> Origin:
 
 def _fixed_lines(model: Model, endpoint: Endpoint, own: Mapping[str, str]) -> bytes:
     host = model.http_host or _authority(endpoint)
-    lines = [
+    ours = [
         field_line(b"host", host.encode("idna") if not host.isascii() else host.encode("ascii")),
         b"content-type: application/json\r\n",
         b"accept-encoding: identity\r\n",
+        f"user-agent: plano/{__version__}\r\n".encode(),
     ]
-    if "user-agent" not in own:
-        lines.append(f"user-agent: plano/{__version__}\r\n".encode())
     if not model.passthrough_auth:
-        lines.append(credential_line(endpoint.auth or model.auth, model.access_key))
+        ours.append(credential_line(endpoint.auth or model.auth, model.access_key))
+    # A configured field takes the place of ours: sent twice, it would be refused, or worse, understood.
+    lines = [line for line in ours if line.partition(b":")[0].decode("ascii") not in own]
     lines += [field_line(name.encode("ascii"), value.encode("utf-8")) for name, value in own.items()]
     return b"".join(lines)
 
