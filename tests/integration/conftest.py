@@ -1,0 +1,47 @@
+"""What most of these tests stand on: one scripted provider, one gateway before it, and its clients."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
+
+from tests.wall.gateway import RunningGateway, config_at, gateway
+from tests.wall.official import anthropic_client, openai_client
+from tests.wall.raw_client import RawClient
+from tests.wall.upstream import ScriptedUpstream
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    """A provider that answers well, in the dialect it is asked in."""
+    async with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def running(upstream: ScriptedUpstream) -> AsyncIterator[RunningGateway]:
+    """An OpenAI and an Anthropic model, both played by `upstream`."""
+    async with gateway(config_at(upstream)) as running:
+        yield running
+
+
+@pytest.fixture
+async def openai(running: RunningGateway) -> AsyncIterator[AsyncOpenAI]:
+    async with openai_client(running.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def anthropic(running: RunningGateway) -> AsyncIterator[AsyncAnthropic]:
+    async with anthropic_client(running.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(running: RunningGateway) -> AsyncIterator[RawClient]:
+    """One connection to the gateway, for those who look at bytes."""
+    async with RawClient(running.port) as client:
+        yield client
