@@ -1,0 +1,56 @@
+"""Requests in the three dialects, and the raw clients that send them."""
+
+from __future__ import annotations
+
+import json
+
+from plano.chat.dialect import Dialect
+from plano.wire.dialects import DIALECTS
+from tests.fault.told import Told, told
+from tests.wall.answers import PLAIN
+from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL
+from tests.wall.raw_client import RawClient
+
+PATHS = {dialect: codec.path for dialect, codec in DIALECTS.items()}
+MODELS = {
+    Dialect.OPENAI_CHAT: OPENAI_MODEL,
+    Dialect.ANTHROPIC_MESSAGES: ANTHROPIC_MODEL,
+    Dialect.OPENAI_RESPONSES: OPENAI_MODEL,
+}
+_HI: list[object] = [{"role": "user", "content": "hi"}]
+_BODIES: dict[Dialect, dict[str, object]] = {
+    Dialect.OPENAI_CHAT: {"messages": _HI},
+    Dialect.ANTHROPIC_MESSAGES: {"max_tokens": 64, "messages": _HI},
+    Dialect.OPENAI_RESPONSES: {"input": "hi"},
+}
+
+
+def ask(dialect: Dialect, *, stream: bool) -> bytes:
+    """The body of a request that any provider of the dialect would answer."""
+    return json.dumps({"model": MODELS[dialect], "stream": stream, **_BODIES[dialect]}).encode()
+
+
+def request(dialect: Dialect, *headers: str, stream: bool = False, body: bytes | None = None) -> bytes:
+    """A whole request as bytes; `headers` are lines like `connection: close`."""
+    body = ask(dialect, stream=stream) if body is None else body
+    lines = [f"POST {PATHS[dialect]} HTTP/1.1", "host: wall", "content-type: application/json"]
+    lines += [f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+async def answered(port: int, wire: bytes) -> Told:
+    """Everything that comes back for these bytes on a connection of their own."""
+    async with RawClient(port) as client:
+        await client.send(wire)
+        return told(*await client.read_to_end())
+
+
+async def asked(port: int, dialect: Dialect, *, stream: bool) -> Told:
+    """One request on a connection of its own."""
+    return await answered(port, request(dialect, "connection: close", stream=stream))
+
+
+async def assert_healthy(port: int) -> None:
+    """A good answer to an ordinary request: whatever went before has done no harm."""
+    reply = await asked(port, Dialect.OPENAI_CHAT, stream=False)
+    assert (reply.status, reply.body, reply.whole) == (200, PLAIN[Dialect.OPENAI_CHAT], True)

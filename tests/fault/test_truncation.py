@@ -1,0 +1,147 @@
+"""A cut answer is never taken for a whole one: the client's bytes say so, wherever it was cut.
+
+Every official client takes a stream that ends cleanly for a success, so an upstream that dies in
+mid-answer must not end cleanly for the client: before the first content it is an ordinary error
+with its status, afterwards whole events, the dialect's error event, and FIN without a last chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+
+import pytest
+
+from plano.chat.dialect import Dialect
+from tests.fault.asks import asked, assert_healthy
+from tests.fault.cuts import (
+    BOUNDARIES,
+    ENDINGS,
+    FIRST_CONTENT,
+    LOOKS_COMPLETE,
+    STREAMS,
+    TERMINAL,
+    cut_plain,
+    cut_stream,
+    telling_lengths,
+    whole_events,
+)
+from tests.fault.told import Told, error_in_event, events_in
+from tests.wall.answers import EVENTS, PLAIN
+from tests.wall.framing import RawRequest
+from tests.wall.gateway import config_at, gateway
+from tests.wall.script import Script
+from tests.wall.upstream import ScriptedUpstream, good_for
+
+AT_EVERY_BYTE = ("FIN without the last chunk", "reset", "clean end")
+BY_TURNS = tuple(name for name in ENDINGS if name not in AT_EVERY_BYTE)
+"""These take turns, at every third byte: what differs between them is seldom the content."""
+
+Seen = tuple[int, bytes, str]
+"""The status, what was relayed of the answer, and the error's code (in Anthropic's dialect, its
+type) or `whole`."""
+
+
+class Cuts(ScriptedUpstream):
+    """Plays `script` once it is set, for one request; good answers otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(otherwise=self._next)
+        self.script: Script | None = None
+
+    def _next(self, request: RawRequest) -> Script:
+        script, self.script = self.script, None
+        return good_for(request) if script is None else script
+
+
+def seen(dialect: Dialect, reply: Told) -> Seen:
+    """Fails where an answer ends neither as a whole one nor as a cut one must."""
+    word = "type" if dialect is Dialect.ANTHROPIC_MESSAGES else "code"
+    if reply.status != 200:
+        assert reply.whole
+        return reply.status, b"", reply.error(dialect)[word]
+    if reply.whole:
+        return 200, reply.body, "whole"
+    assert reply.loud
+    *events, last = events_in(reply.body)
+    return 200, b"".join(events), error_in_event(dialect, last)[word]
+
+
+def _code(dialect: Dialect, code: str) -> str:
+    return "api_error" if dialect is Dialect.ANTHROPIC_MESSAGES else code
+
+
+def _events_told(dialect: Dialect, ending: str, length: int) -> int:
+    """How many of its events a stream that ends like this has brought."""
+    whole = whole_events(dialect, length)
+    if ending == "garbage in an event":
+        return whole
+    # The end of a stream also ends its last event, which can be read two bytes short of its empty line.
+    # Where the framing says that something is missing, that takes an answer which is whole already.
+    if ending in LOOKS_COMPLETE or whole > TERMINAL[dialect]:
+        readable = whole_events(dialect, length + 2)
+        return readable if readable > TERMINAL[dialect] else whole
+    return whole
+
+
+def expected_of_stream(dialect: Dialect, ending: str, length: int) -> Seen:
+    count = _events_told(dialect, ending, length)
+    events = b"".join(EVENTS[dialect][:count])
+    if count > TERMINAL[dialect]:
+        return 200, events, "whole"
+    code = _code(dialect, "upstream_invalid" if ending.startswith("garbage") else "upstream_broke")
+    return (200, events, code) if count > FIRST_CONTENT[dialect] else (502, b"", code)
+
+
+async def _hold_each(dialect: Dialect, cuts: Sequence[tuple[str, int]]) -> None:
+    async with Cuts() as upstream, gateway(config_at(upstream)) as running:
+        for ending, length in cuts:
+            upstream.script = cut_stream(dialect, ending, length)
+            reply = await asked(running.port, dialect, stream=True)
+
+            found = seen(dialect, reply)
+            assert found == expected_of_stream(dialect, ending, length), f"{ending} after {length} bytes"
+        await assert_healthy(running.port)
+
+
+@pytest.mark.parametrize("ending", AT_EVERY_BYTE)
+@pytest.mark.parametrize("dialect", list(Dialect))
+async def test_a_stream_cut_at_any_byte_is_an_error_unless_its_terminal_event_was_seen(
+    dialect: Dialect, ending: str
+) -> None:
+    """There is no byte at which dying goes unnoticed, and none at which half an event gets out."""
+    await _hold_each(dialect, [(ending, length) for length in range(len(STREAMS[dialect]) + 1)])
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+async def test_other_ways_to_end_at_any_byte_are_no_quieter(dialect: Dialect) -> None:
+    """How HTTP was broken makes no difference to what the client is told."""
+    # Not in the last event: a chat's `[DONE]` is one whatever stands behind it.
+    lengths = range(0, BOUNDARIES[dialect][-2], 3)
+    by_turns = list(zip(cycle(BY_TURNS), lengths))
+    around_events = [(ending, length) for ending in BY_TURNS for length in telling_lengths(dialect)]
+    await _hold_each(dialect, by_turns + around_events)
+
+
+def expected_of_plain(dialect: Dialect, ending: str, length: int) -> Seen:
+    body = PLAIN[dialect]
+    if ending in LOOKS_COMPLETE:
+        if length >= len(body.rstrip()):
+            return 200, body[:length], "whole"
+        return 502, b"", _code(dialect, "upstream_invalid")
+    code = "upstream_invalid" if ending.startswith("garbage") else "upstream_broke"
+    return 502, b"", _code(dialect, code)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+async def test_half_of_a_plain_answer_is_an_error_with_its_status(dialect: Dialect) -> None:
+    """Nothing of it has gone out by then, so nothing needs to be taken back."""
+    async with Cuts() as upstream, gateway(config_at(upstream)) as running:
+        for length in range(len(PLAIN[dialect]) + 1):
+            for ending in tuple(ENDINGS)[length % 4 :: 4]:
+                upstream.script = cut_plain(dialect, ending, length)
+                reply = await asked(running.port, dialect, stream=False)
+
+                found = seen(dialect, reply)
+                assert found == expected_of_plain(dialect, ending, length), f"{ending} after {length} bytes"
+        await assert_healthy(running.port)
