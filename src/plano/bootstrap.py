@@ -13,7 +13,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -37,15 +37,21 @@ from plano.server.app import App
 from plano.upstream.client import HttpUpstream
 from plano.upstream.simulated.provider import Simulated
 
+event_loop: Callable[[], asyncio.AbstractEventLoop]
+"""uvloop's where it is installed, else the standard one: it is faster, and nothing depends on it."""
 try:
     import uvloop
-except ImportError:  # it is faster, and nothing depends on it
-    uvloop = None  # type: ignore[assignment]  # mypy sees the module only
+except ImportError:
+    event_loop = asyncio.new_event_loop
+else:
+    event_loop = uvloop.new_event_loop
 
 BACKLOG = 2048
 """Connections the kernel keeps while we are busy; Linux cuts it to net.core.somaxconn."""
 LAST_WORDS_S = 2.5
 """What ended answers have for their last bytes to be read."""
+ADMIN_LIMITS = ServerLimits(max_connections=32, body_bytes=4096)
+"""For a scraper, a probe and a person or two; nothing they send has a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class Options:
     log_descriptor: int = 1
     environment: Mapping[str, str] | None = None
     """Where proxy variables are read; None: no proxies."""
+    most_connections: int | None = None
+    """What the descriptor limit allows; None: whatever is configured."""
 
 
 class Gateway:
@@ -68,7 +76,7 @@ class Gateway:
         self._alarms = Alarms(self._loop)
         self.in_flight = InFlight()
         self.recording = self._recording(catalog, options)
-        self.limits = configuration.server_limits
+        self.limits = _within(options.most_connections, configuration.server_limits)
         self._client_limits = configuration.client_limits
         self._pool = self._new_pool(options)
         self.server = self._server(catalog, self._exchange(catalog))
@@ -138,22 +146,27 @@ class Gateway:
         self._listener = await self._loop.create_server(self.server.protocol, sock=listening, backlog=BACKLOG)
         self.state = "ready"
 
-    async def stop(self, *, grace_s: float | None = None, hurry: asyncio.Event | None = None) -> None:
-        """Drain and end. Idle clients have `grace_s` (the limits' `drain_idle_s`) to learn of it from an
-        answer; what is being answered has until `drain_s`, or until `hurry` is set, whatever is first."""
+    async def stop(self, *, grace_s: float | None = None, hurry: asyncio.Event | None = None) -> int:
+        """Drain and end; how many answers had to be cut short.
+
+        For `grace_s` (the limits' `drain_idle_s`) clients are served as before and told to go: those with
+        an idle connection, and those that still come because nobody has told them of another address.
+        What is being answered has until `drain_s`, or until `hurry` is set, whatever is first.
+        """
         if self.state == "stopped":
-            return
+            return 0
         self.state = "draining"
         limits = self.limits
         hurry = hurry or asyncio.Event()
         deadline = self._loop.time() + limits.drain_s
         self.server.drain()
         grace_s = limits.drain_idle_s if grace_s is None else grace_s
-        await _first((self.server.idle, hurry), min(grace_s, limits.drain_s))
+        await _first((hurry,), min(grace_s, limits.drain_s))
         if self._listener is not None:
             self._listener.close()
         self.server.close_idle()
         await _first((self.server.idle, hurry), deadline - self._loop.time())
+        cut_short = self.in_flight.count
         self.server.cancel_active()
         await _first((self.server.idle,), LAST_WORDS_S)
         self.server.abort()
@@ -161,6 +174,7 @@ class Gateway:
         self.recording.close()
         self._alarms.close()
         self.state = "stopped"
+        return cut_short
 
 
 class AdminListener:
@@ -174,7 +188,7 @@ class AdminListener:
             admin.handle,
             refuse=admin.refuse,
             defect=admin.defect,
-            limits=ServerLimits(),
+            limits=ADMIN_LIMITS,
             in_flight=InFlight(),
             alarms=self._alarms,
             loop=self._loop,
@@ -217,8 +231,14 @@ def new_request_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
+def _within(most_connections: int | None, limits: ServerLimits) -> ServerLimits:
+    if most_connections is None or limits.max_connections <= most_connections:
+        return limits
+    return replace(limits, max_connections=most_connections)
+
+
 def bind(host: str, port: int) -> socket.socket:
-    """A bound TCP socket for `host`, not yet listening. Raises OSError as the system says it."""
+    """A TCP socket on which connections can wait already. Raises OSError as the system says it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -230,8 +250,3 @@ def bind(host: str, port: int) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed, else the standard one."""
-    return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()

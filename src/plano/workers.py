@@ -1,9 +1,9 @@
 """Several processes on one port: start them, replace those that die, drain them, add up their counts.
 
-The supervisor binds the port and keeps it; workers inherit the listening socket. A connection that
-waits to be accepted therefore belongs to no worker, and is not lost when one of them dies. Between
-the two runs a socket pair: the supervisor asks for counts with one byte, the worker answers in
-frames; when either end closes, the other knows that its partner is gone.
+The supervisor binds the port; workers inherit the listening socket. A connection that waits to be
+accepted therefore belongs to no worker, and is not lost when one of them dies. Between the two runs
+a socket pair that carries frames: first the worker's orders, then its counts, one byte asking for
+them. When either end closes, the other knows that its partner is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
+
+import msgspec
 
 from plano.observe import metrics
 from plano.observe.metrics import Snapshot
@@ -28,12 +30,29 @@ ASK_TIMEOUT_S = 1.0
 """A worker that does not answer a scrape in time is counted with what it last said."""
 ASK_EVERY_S = 5.0
 """How old the counts of a worker that dies can be."""
+LAST_WORDS_S = 1.0
+"""What a supervisor that is stuck may cost a worker's end."""
 SHORT_LIFE_S = 10.0
-"""A worker that dies sooner is not replaced at once: it would only die again."""
+"""A worker that dies sooner is suspected to die again."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 KILL_AFTER_S = 10.0
 """Beyond its own drain limit, before a worker that does not end is killed."""
+
+
+class Backoff:
+    """How long a place among the workers stays empty: twice as long after each short life."""
+
+    def __init__(self) -> None:
+        self._short_lives = 0
+
+    def pause_s(self, lived_s: float) -> float:
+        """The pause after a worker that lived so long."""
+        if lived_s >= SHORT_LIFE_S:
+            self._short_lives = 0
+        pause_s = min(FIRST_PAUSE_S * 2.0**self._short_lives, LONGEST_PAUSE_S)
+        self._short_lives = min(self._short_lives + 1, 16)
+        return pause_s
 
 
 class Worker:
@@ -42,27 +61,26 @@ class Worker:
     def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
         self.process = process
         self.is_ready = False
+        self.has_served = False
         self.counts: Snapshot | None = None
         self._control = control
         self._answered = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
 
-    async def listen(self, on_ready: Callable[[], None]) -> None:
-        """Read what the worker says until it is gone."""
+    async def listen(self, orders: bytes, on_ready: Callable[[], None]) -> None:
+        """Give the worker its orders, then read what it says until it is gone."""
         reader, self._writer = await asyncio.open_connection(sock=self._control)
+        self._writer.write(framed(orders))
         try:
             while True:
-                (size,) = FRAME.unpack(await reader.readexactly(FRAME.size))
-                if size > MOST_IN_A_FRAME:
-                    return
-                frame = await reader.readexactly(size)
-                if frame[:1] == READY:
-                    self.is_ready = True
+                said = await _frame(reader)
+                if said[:1] == READY:
+                    self.is_ready = self.has_served = True
                     on_ready()
-                elif frame[:1] == COUNTS:
-                    self.counts = metrics.decode(frame[1:])
+                elif said[:1] == COUNTS:
+                    self.counts = metrics.decode(said[1:])
                     self._answered.set()
-        except (asyncio.IncompleteReadError, OSError):
+        except (EOFError, OSError, msgspec.DecodeError):
             return
         finally:
             self.is_ready = False
@@ -80,6 +98,9 @@ class Worker:
                 await self._answered.wait()
 
     def tell(self, number: signal.Signals) -> None:
+        """Send it a signal, but no SIGINT before it can handle one: Python would answer with a traceback."""
+        if number == signal.SIGINT and not self.has_served:
+            number = signal.SIGTERM
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
@@ -88,75 +109,83 @@ class Supervisor:
     """Keeps `count` workers running on `listening`.
 
     `command` starts one; the descriptors of the listening socket and of the control socket are
-    appended to it as two numbers.
+    appended to it as two numbers. `orders` are what each worker is told, however long after the
+    start it takes its place.
     """
 
     def __init__(
-        self, *, count: int, command: Sequence[str], listening: socket.socket, say: Callable[[str], None]
+        self,
+        *,
+        count: int,
+        command: Sequence[str],
+        orders: bytes,
+        listening: socket.socket,
+        say: Callable[[str], None],
     ) -> None:
         self._count = count
         self._command = tuple(command)
+        self._orders = orders
         self._listening = listening
         self._say = say
         self._workers: set[Worker] = set()
         self._retired: list[Snapshot] = []
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
         """Set when the first worker serves."""
 
     def is_ready(self) -> bool:
-        return not self._stopping and any(worker.is_ready for worker in self._workers)
+        return not self._stopping.is_set() and any(worker.is_ready for worker in self._workers)
 
-    @property
-    def process_ids(self) -> list[int]:
-        return sorted(worker.process.pid for worker in self._workers)
-
-    async def run(self, stop: asyncio.Event, *, drain_s: float) -> None:
-        """Keep the workers until `stop` is set; then drain them, `drain_s` plus a little at most."""
+    async def run(self, *, drain_s: float) -> None:
+        """Keep the workers until `stop`; then let them drain, for `drain_s` plus a little at most."""
         async with asyncio.TaskGroup() as group:
-            keepers = [group.create_task(self._keep(place)) for place in range(self._count)]
+            keepers = [group.create_task(self._keep()) for _ in range(self._count)]
             polling = group.create_task(self._poll())
-            await stop.wait()
-            self._stopping = True
+            await self._stopping.wait()
             polling.cancel()
-            self.tell(signal.SIGTERM)
+            # The workers have their own; once the last of them has closed it, nobody is left waiting.
+            self._listening.close()
             _, late = await asyncio.wait(keepers, timeout=drain_s + KILL_AFTER_S)
             if late:
-                self.tell(signal.SIGKILL)
+                self._tell(signal.SIGKILL)
 
-    def tell(self, number: signal.Signals) -> None:
-        """Send a signal to every worker."""
+    def stop(self, number: signal.Signals) -> None:
+        """Pass a signal on to the workers: the first ends them in order, a second one in a hurry."""
+        self._stopping.set()
+        self._tell(number)
+
+    def _tell(self, number: signal.Signals) -> None:
         for worker in tuple(self._workers):
             worker.tell(number)
 
     async def snapshot(self) -> Snapshot:
         """The counts of all workers, the dead ones included."""
-        workers = tuple(self._workers)
         async with asyncio.TaskGroup() as group:
-            for worker in workers:
+            for worker in tuple(self._workers):
                 group.create_task(worker.ask())
-        return metrics.merge(
-            [*self._retired, *(worker.counts for worker in workers if worker.counts is not None)]
-        )
+        # Looked at in one moment: who died meanwhile is among the retired, and not counted twice.
+        living = [worker.counts for worker in self._workers if worker.counts is not None]
+        return metrics.merge([*self._retired, *living])
 
-    async def _keep(self, place: int) -> None:
+    async def _keep(self) -> None:
         """One place among the workers, filled again whenever it falls empty."""
-        pause_s = FIRST_PAUSE_S
+        backoff = Backoff()
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while not self._stopping.is_set():
             born = loop.time()
-            worker = await self._start()
             try:
-                await worker.listen(self.ready.set)
-            finally:
-                status = await worker.process.wait()
-                self._bury(worker)
-            if self._stopping:
+                worker = await self._start()
+            except OSError as problem:
+                ended = f"a worker cannot be started: {problem.strerror or problem}"
+            else:
+                ended = await self._accompany(worker)
+            if self._stopping.is_set():
                 return
-            short = loop.time() - born < SHORT_LIFE_S
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S) if short else FIRST_PAUSE_S
-            self._say(f"worker {worker.process.pid} ended {_how(status)}; another starts in {pause_s:g} s")
-            await asyncio.sleep(pause_s)
+            pause_s = backoff.pause_s(loop.time() - born)
+            self._say(f"{ended}; another starts in {pause_s:g} s")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._stopping.wait()
 
     async def _start(self) -> Worker:
         ours, theirs = socket.socketpair()
@@ -177,9 +206,19 @@ class Supervisor:
             theirs.close()
         worker = Worker(process, ours)
         self._workers.add(worker)
-        if self._stopping:
+        if self._stopping.is_set():
             worker.tell(signal.SIGTERM)
         return worker
+
+    async def _accompany(self, worker: Worker) -> str:
+        """Stay with a worker to its end, and tell how it ended."""
+        try:
+            await worker.listen(self._orders, self.ready.set)
+        finally:
+            status = await worker.process.wait()
+            self._bury(worker)
+        when = "" if worker.has_served else " before it could serve"
+        return f"worker {worker.process.pid} ended {_how(status)}{when}"
 
     def _bury(self, worker: Worker) -> None:
         self._workers.discard(worker)
@@ -196,30 +235,64 @@ class Post:
     """The worker's end of the control socket."""
 
     def __init__(self, control: socket.socket) -> None:
-        control.setblocking(False)
         self._control = control
         self._writer: asyncio.StreamWriter | None = None
 
+    def orders(self) -> bytes:
+        """What the supervisor wants; waits for it. Raises EOFError when there is no supervisor any more."""
+        with self._control.makefile("rb", buffering=0) as file:
+            (size,) = FRAME.unpack(_exactly(file.read, FRAME.size))
+            return _exactly(file.read, size)
+
     async def serve(self, counts: Callable[[], Snapshot]) -> None:
         """Say that this worker serves, answer every question, return when the supervisor is gone."""
+        self._control.setblocking(False)
         reader, self._writer = await asyncio.open_connection(sock=self._control)
-        self._send(READY)
-        while question := await reader.read(1):
-            if question == ASK:
-                self._send(COUNTS + metrics.encode(counts()))
+        self._writer.write(framed(READY))
+        with contextlib.suppress(OSError):
+            while question := await reader.read(1):
+                if question == ASK:
+                    self._writer.write(framed(COUNTS + metrics.encode(counts())))
 
-    def last_words(self, counts: Snapshot) -> None:
+    async def last_words(self, counts: Snapshot) -> None:
         """The final counts, so that nothing that was counted is forgotten."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._send(COUNTS + metrics.encode(counts))
-            self._writer.close()
+        writer = self._writer
+        if writer is None or writer.is_closing():
+            return
+        writer.write(framed(COUNTS + metrics.encode(counts)))
+        writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await writer.wait_closed()
 
-    def _send(self, payload: bytes) -> None:
-        assert self._writer is not None
-        self._writer.write(FRAME.pack(len(payload)) + payload)
+
+def framed(payload: bytes) -> bytes:
+    """A payload as it travels: its length, then itself."""
+    return FRAME.pack(len(payload)) + payload
+
+
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    """The next payload. Raises EOFError at the end, and for what cannot be one of ours."""
+    (size,) = FRAME.unpack(await reader.readexactly(FRAME.size))
+    if size > MOST_IN_A_FRAME:
+        raise EOFError
+    return await reader.readexactly(size)
+
+
+def _exactly(read: Callable[[int], bytes | None], size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = read(size - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
 
 
 def _how(status: int) -> str:
-    if status < 0:
+    if status >= 0:
+        return f"with status {status}"
+    try:
         return f"by {signal.Signals(-status).name}"
-    return f"with status {status}"
+    except ValueError:  # a real-time signal has no name
+        return f"by signal {-status}"

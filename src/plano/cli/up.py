@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import logging
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import click
+import msgspec
 
 from plano import bootstrap
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
-from plano.cli.exits import InputAtFault, OutsideAtFault
+from plano.cli import descriptors, signals
+from plano.cli.exits import InputAtFault
+from plano.cli.ports import ADMIN_HOST, ADMIN_PORT, Ports
+from plano.cli.standard_error import StandardError
 from plano.cli.worker import Orders, prepare, run_worker
 from plano.config.load import Configuration, ConfigurationInvalid, find
+from plano.config.texts import Texts
+from plano.observe.access_log import LogFormat
+from plano.server.admin import Render
 from plano.workers import Supervisor
 
 EXAMPLES = """\
@@ -33,8 +36,8 @@ Examples:
   plano up gateway.yaml --port 0 --admin-port 0     on free ports, which are printed
   plano up gateway.yaml --workers 4                 one process a core
 """
-ADMIN_HOST = "127.0.0.1"
-ADMIN_PORT = 9092
+FEW_CONNECTIONS = 1000
+"""So many serve a team; whoever has less, and did not ask for it, should know."""
 
 
 @click.command("up", epilog=EXAMPLES)
@@ -46,7 +49,7 @@ ADMIN_PORT = 9092
     type=click.IntRange(0, 65535),
     default=ADMIN_PORT,
     show_default=True,
-    help="Metrics and health.",
+    help=f"Metrics and health, on {ADMIN_HOST}; 0 picks a free one.",
 )
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes on the port."
@@ -56,7 +59,7 @@ ADMIN_PORT = 9092
     type=click.Choice(("json", "text")),
     default="json",
     show_default=True,
-    help="The access log's.",
+    help="The access log's, on standard output.",
 )
 def command(
     file: Path | None,
@@ -64,123 +67,123 @@ def command(
     port: int | None,
     admin_port: int,
     workers: int,
-    log_format: Literal["json", "text"],
+    log_format: LogFormat,
 ) -> None:
     """Run the gateway in the foreground, until SIGTERM or Ctrl-C.
 
     FILE defaults to config.yaml, then plano_config.yaml, in the current folder; with neither, every
-    provider whose key is in the environment is declared.
+    provider whose key is in the environment is declared, or simulated models if there is none.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    descriptors.open_standard()
     source = file or find(Path.cwd())
+    texts = None if source is None else Texts.take(source)
     try:
-        configuration, catalog = load_catalog(source, os.environ)
+        configuration, catalog = load_catalog(texts, os.environ)
     except ConfigurationInvalid as invalid:
         raise InputAtFault(str(invalid)) from invalid
-    for warning in configuration.warnings:
-        say(f"warning: {warning}")
     listener = configuration.listener
-    host = host or listener.address
-    with (
-        _bound(host, listener.port if port is None else port, "--port") as listening,
-        _bound(ADMIN_HOST, admin_port, "--admin-port") as admin,
-    ):
-        place = _Place(host, listening, admin)
-        orders = Orders(source=source, log_format=log_format)
+    with contextlib.ExitStack() as stack:
+        say = stack.enter_context(StandardError()).say
+        for warning in configuration.warnings:
+            say(f"warning: {warning}")
+        _warn_of_descriptors(configuration, say)
+        ports = stack.enter_context(
+            Ports.bound(host or listener.address, listener.port if port is None else port, admin_port)
+        )
+        start = _Start(configuration, catalog, Orders(texts, log_format), ports, say)
         with asyncio.Runner(loop_factory=bootstrap.event_loop) as runner:
-            if workers == 1:
-                runner.run(_alone(configuration, catalog, place, orders))
-            else:
-                runner.run(_supervise(configuration, place, orders, workers))
+            runner.run(start.alone() if workers == 1 else start.supervise(workers))
+
+
+def _flags() -> list[str]:
+    """A worker finds its modules where this process found them: `-m` alone would look into the current
+    folder first, where anything may lie."""
+    return [] if str(Path.cwd()) in sys.path else ["-P"]
+
+
+def _warn_of_descriptors(configuration: Configuration, say: Callable[[str], None]) -> None:
+    limit = descriptors.raise_limit()
+    allowed, wanted = descriptors.allowed_connections(limit), configuration.server_limits.max_connections
+    is_asked_for = "max_connections" in configuration.listener.limits
+    if allowed < (wanted if is_asked_for else FEW_CONNECTIONS):
+        say(
+            f"warning: {limit} file descriptors are enough for {allowed} connections a process, instead of "
+            f"{wanted} (max_connections); more are turned away. `ulimit -n` sets the limit"
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the gateway listens."""
+class _Start:
+    """Everything that is known when the gateway starts."""
 
-    host: str
-    listening: socket.socket
-    admin: socket.socket
+    configuration: Configuration
+    catalog: Catalog
+    orders: Orders
+    ports: Ports
+    say: Callable[[str], None]
 
-    def announce(self, processes: str) -> None:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port, admin_port = self.listening.getsockname()[1], self.admin.getsockname()[1]
-        say(
-            f"plano is ready on http://{host}:{port}, admin on http://{ADMIN_HOST}:{admin_port} ({processes})"
+    async def alone(self) -> None:
+        """One worker, in this process, with the admin listener beside it."""
+        stop = signals.Stop()
+        self._watch(stop)
+        gateway = prepare(self.configuration, self.catalog, self.orders)
+
+        async def render(accept: str) -> tuple[str, bytes]:
+            return await bootstrap.render(gateway.recording.snapshot(), accept)
+
+        async with self._admin(render, gateway.is_ready):
+            await run_worker(
+                gateway,
+                self.ports.models,
+                stop,
+                on_ready=lambda: self._announce("1 process"),
+                say=self.say,
+            )
+        signals.ignore()
+
+    async def supervise(self, count: int) -> None:
+        """Several workers; this process keeps the admin listener and the count of everything."""
+        supervisor = Supervisor(
+            count=count,
+            command=(sys.executable, *_flags(), "-m", "plano.cli.worker"),
+            orders=msgspec.msgpack.encode(self.orders),
+            listening=self.ports.models,
+            say=lambda text: self.say(f"plano: {text}"),
         )
+        self._watch(supervisor.stop)
 
+        async def render(accept: str) -> tuple[str, bytes]:
+            return await bootstrap.render(await supervisor.snapshot(), accept)
 
-def say(text: str) -> None:
-    """A word to whoever started this; the access log has standard output to itself."""
-    click.echo(text, err=True)
+        async with self._admin(render, supervisor.is_ready), asyncio.TaskGroup() as group:
+            announcing = group.create_task(self._announce_when_ready(supervisor, count))
+            await supervisor.run(drain_s=self.configuration.server_limits.drain_s)
+            announcing.cancel()
+        signals.ignore()
 
+    def _watch(self, stop: Callable[[signal.Signals], None]) -> None:
+        came: list[signal.Signals] = []
 
-@contextlib.contextmanager
-def _bound(host: str, port: int, option: str) -> Iterator[socket.socket]:
-    try:
-        listening = bootstrap.bind(host, port)
-    except OSError as problem:
-        hint = (
-            f"; stop what holds it, or choose another with {option}"
-            if problem.errno == errno.EADDRINUSE
-            else ""
-        )
-        raise OutsideAtFault(
-            f"cannot listen on {host}:{port}: {os.strerror(problem.errno or 0)}{hint}"
-        ) from problem
-    with listening:
-        yield listening
+        def stopped(number: signal.Signals) -> None:
+            came.append(number)
+            self.say(signals.in_words(came, self.configuration.server_limits))
+            stop(number)
 
+        signals.watch(stopped, self.say)
 
-async def _alone(configuration: Configuration, catalog: Catalog, place: _Place, orders: Orders) -> None:
-    """One worker, in this process, with the admin listener beside it."""
-    gateway = prepare(configuration, catalog, orders)
+    @contextlib.asynccontextmanager
+    async def _admin(self, render: Render, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
+        admin = bootstrap.AdminListener(render=render, is_ready=is_ready)
+        await admin.listen(self.ports.admin)
+        try:
+            yield
+        finally:
+            admin.stop()
 
-    async def render(accept: str) -> tuple[str, bytes]:
-        return await bootstrap.render(gateway.recording.snapshot(), accept)
+    async def _announce_when_ready(self, supervisor: Supervisor, count: int) -> None:
+        await supervisor.ready.wait()
+        if supervisor.is_ready():
+            self._announce(f"{count} processes")
 
-    admin = bootstrap.AdminListener(render=render, is_ready=gateway.is_ready)
-    await admin.listen(place.admin)
-    await run_worker(gateway, place.listening, on_ready=lambda: place.announce("1 process"))
-    admin.stop()
-
-
-async def _supervise(configuration: Configuration, place: _Place, orders: Orders, count: int) -> None:
-    """Several workers; this process keeps the port, the admin listener and the count of everything."""
-    supervisor = Supervisor(
-        count=count,
-        command=(sys.executable, "-m", "plano.cli.worker", orders.encode()),
-        listening=place.listening,
-        say=lambda text: say(f"plano: {text}"),
-    )
-
-    async def render(accept: str) -> tuple[str, bytes]:
-        return await bootstrap.render(await supervisor.snapshot(), accept)
-
-    admin = bootstrap.AdminListener(render=render, is_ready=supervisor.is_ready)
-    await admin.listen(place.admin)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stopped(number: signal.Signals) -> None:
-        if stop.is_set():
-            supervisor.tell(number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped, number)
-    drain_s = configuration.server_limits.drain_s
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(supervisor.run(stop, drain_s=drain_s))
-        group.create_task(_announce_when_ready(supervisor, running, place, count))
-    admin.stop()
-
-
-async def _announce_when_ready(
-    supervisor: Supervisor, running: asyncio.Task[None], place: _Place, count: int
-) -> None:
-    ready = asyncio.ensure_future(supervisor.ready.wait())
-    await asyncio.wait((ready, running), return_when=asyncio.FIRST_COMPLETED)
-    if ready.done():
-        place.announce(f"{count} processes")
-    ready.cancel()
+    def _announce(self, processes: str) -> None:
+        self.say(f"plano is ready on {self.ports.address} ({processes})")

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
 from plano import bootstrap
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
+from plano.cli import descriptors, signals
 from plano.cli.exits import ExitCode
+from plano.cli.standard_error import StandardError
 from plano.config.load import Configuration, ConfigurationInvalid
+from plano.config.texts import Texts
 from plano.observe.access_log import LogFormat
 from plano.workers import Post
 
@@ -31,26 +31,21 @@ YOUNG_OBJECTS = 20_000
 """Objects made before the collector looks for cycles: a request makes few, and they are freed by count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
+class Orders(msgspec.Struct, frozen=True):
     """What a worker needs to know beside its descriptors."""
 
-    source: Path | None
+    texts: Texts | None
+    """What the supervisor has read and checked; None: the environment is the configuration."""
     log_format: LogFormat
-
-    def encode(self) -> str:
-        source = None if self.source is None else os.fspath(self.source)
-        return msgspec.json.encode({"source": source, "log_format": self.log_format}).decode()
-
-    @staticmethod
-    def decode(text: str) -> Orders:
-        said = msgspec.json.decode(text)
-        return Orders(None if said["source"] is None else Path(said["source"]), said["log_format"])
 
 
 def prepare(configuration: Configuration, catalog: Catalog, orders: Orders) -> bootstrap.Gateway:
     """A gateway that does not listen yet, and a collector that leaves what is there for good alone."""
-    options = bootstrap.Options(log_format=orders.log_format, environment=os.environ)
+    options = bootstrap.Options(
+        log_format=orders.log_format,
+        environment=os.environ,
+        most_connections=descriptors.allowed_connections(descriptors.raise_limit()),
+    )
     gateway = bootstrap.Gateway(configuration, catalog, options)
     gc.collect()
     gc.freeze()
@@ -59,63 +54,69 @@ def prepare(configuration: Configuration, catalog: Catalog, orders: Orders) -> b
 
 
 async def run_worker(
-    gateway: bootstrap.Gateway, listening: socket.socket, *, on_ready: Callable[[], None]
+    gateway: bootstrap.Gateway,
+    listening: socket.socket,
+    stop: signals.Stop,
+    *,
+    on_ready: Callable[[], None],
+    say: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
-
-    SIGINT comes from a person who waits at the terminal, so idle connections are closed at once.
-    """
-    loop = asyncio.get_running_loop()
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    grace_s: list[float | None] = [None]
-
-    def stopped(number: signal.Signals) -> None:
-        if stop.is_set():
-            hurry.set()
-        elif number == signal.SIGINT:
-            grace_s[0] = 0.0
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped, number)
+    """Serve until `stop`, then drain. Idle connections are closed at once when a person waits for it."""
     await gateway.listen(listening)
     on_ready()
-    await stop.wait()
-    await gateway.stop(grace_s=grace_s[0], hurry=hurry)
+    await stop.asked.wait()
+    cut_short = await gateway.stop(grace_s=0.0 if stop.by_person else None, hurry=stop.hurry)
+    if cut_short:
+        say(f"plano: {cut_short} answer{'s' * (cut_short > 1)} cut short, each with an error for its client")
 
 
 async def _serve(
-    configuration: Configuration, catalog: Catalog, orders: Orders, listening: int, control: int
+    gateway: bootstrap.Gateway, listening: socket.socket, post: Post, say: Callable[[str], None]
 ) -> None:
-    gateway = prepare(configuration, catalog, orders)
-    post = Post(socket.socket(fileno=control))
-    loop = asyncio.get_running_loop()
+    """Serve under a supervisor: report to it, and do not outlive it."""
+    stop = signals.Stop()
+    signals.watch(stop, lambda _: None)
+    reporting: list[asyncio.Task[None]] = []
 
     async def report() -> None:
         await post.serve(gateway.recording.snapshot)
-        os.kill(os.getpid(), signal.SIGTERM)
+        stop(signal.SIGTERM)
 
-    reporting: list[asyncio.Task[None]] = []
-    await run_worker(
-        gateway,
-        socket.socket(fileno=listening),
-        on_ready=lambda: reporting.append(loop.create_task(report())),
-    )
-    reporting[0].cancel()
-    post.last_words(gateway.recording.snapshot())
+    async with asyncio.TaskGroup() as group:
+        await run_worker(
+            gateway,
+            listening,
+            stop,
+            on_ready=lambda: reporting.append(group.create_task(report())),
+            say=say,
+        )
+        await post.last_words(gateway.recording.snapshot())
+        reporting[0].cancel()
+    signals.ignore()
+
+
+async def _work(orders: Orders, listening: socket.socket, post: Post, say: Callable[[str], None]) -> None:
+    configuration, catalog = load_catalog(orders.texts, os.environ)
+    await _serve(prepare(configuration, catalog, orders), listening, post, say)
 
 
 def main(arguments: list[str]) -> int:
-    """A supervised worker: its orders and two descriptors are all it is given."""
-    orders = Orders.decode(arguments[0])
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        configuration, catalog = load_catalog(orders.source, os.environ)
-    except ConfigurationInvalid as invalid:
-        sys.stderr.write(f"{invalid}\n")
-        return ExitCode.INPUT_AT_FAULT
-    with asyncio.Runner(loop_factory=bootstrap.event_loop) as runner:
-        runner.run(_serve(configuration, catalog, orders, int(arguments[1]), int(arguments[2])))
+    """A supervised worker: two descriptors are all it is given, the rest comes through one of them."""
+    with (
+        StandardError() as told,
+        socket.socket(fileno=int(arguments[0])) as listening,
+        socket.socket(fileno=int(arguments[1])) as control,
+    ):
+        post = Post(control)
+        try:
+            orders = msgspec.msgpack.decode(post.orders(), type=Orders)
+            with asyncio.Runner(loop_factory=bootstrap.event_loop) as runner:
+                runner.run(_work(orders, listening, post, told.say))
+        except EOFError:
+            return ExitCode.OUTSIDE_AT_FAULT
+        except ConfigurationInvalid as invalid:
+            told.say(str(invalid))
+            return ExitCode.INPUT_AT_FAULT
     return ExitCode.DONE
 
 
