@@ -5,8 +5,8 @@ The pool's exceptions become `plano.errors` here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 
 from plano.catalog.catalog import Model
 from plano.chat.dialect import Dialect
@@ -42,10 +42,11 @@ class HttpUpstream:
                 if endpoint.scheme in ("http", "https"):
                     self._template(model, dialect)
 
-    async def send(self, call: Call, sink: ReplySink) -> None:
+    def send(self, call: Call, sink: ReplySink) -> Coroutine[Any, Any, None]:
         template = self._template(call.candidate.model, call.dialect)
         head = template.render(call.query, call.forwarded, call.body_length)
-        await self._pool.send(
+        # Not awaited here: one coroutine fewer between the exchange and its answer.
+        return self._pool.send(
             template.origin,
             head,
             call.body,
