@@ -14,7 +14,7 @@ from plano.http1.reply import JSON, Reply
 from plano.http1.request import Refusal, Request
 from plano.server import problems
 from plano.server.inference import Inference
-from plano.server.models import anthropic_list, openai_list
+from plano.server.models import Listing
 from plano.wire.dialects import DIALECTS
 
 Handler = Callable[[Request, Reply], Coroutine[Any, Any, None]]
@@ -53,8 +53,7 @@ class App:
             "/readyz": self._readiness,
             "/v1/models": self._models,
         }
-        self._openai_models = openai_list(catalog)
-        self._anthropic_models = anthropic_list(catalog)
+        self._listing = Listing(catalog)
 
     def handle(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
         """The coroutine that answers `request`; never raises."""
@@ -152,7 +151,8 @@ class App:
         as_anthropic = b"anthropic-version" in request.fields
         record = self.record_of(request)
         request_id = b"x-request-id: %b\r\n" % record.request_id.encode("ascii")
-        reply.send(200, JSON + request_id, self._anthropic_models if as_anthropic else self._openai_models)
+        lists = await self._listing.lists()
+        reply.send(200, JSON + request_id, lists.anthropic if as_anthropic else lists.openai)
         record.status = 200
         record.phase = "done"
         record.ended = self._now()
