@@ -130,6 +130,7 @@ class Supervisor:
         self._workers: set[Worker] = set()
         self._retired: list[Snapshot] = []
         self._stopping = asyncio.Event()
+        self._stopped_by: signal.Signals | None = None
         self.ready = asyncio.Event()
         """Set when the first worker serves."""
 
@@ -150,7 +151,14 @@ class Supervisor:
                 self._tell(signal.SIGKILL)
 
     def stop(self, number: signal.Signals) -> None:
-        """Pass a signal on to the workers: the first ends them in order, a second one in a hurry."""
+        """Pass SIGTERM or SIGINT on to the workers: the first ends them in order, a second one in a hurry.
+
+        The second goes as the other of the two: two equal ones that wait for a process are one to it.
+        """
+        if self._stopped_by is not None:
+            number = signal.SIGINT if self._stopped_by == signal.SIGTERM else signal.SIGTERM
+        else:
+            self._stopped_by = number
         self._stopping.set()
         self._tell(number)
 

@@ -91,8 +91,7 @@ class GatewayProcess:
         await asyncio.wait(self._readers)
 
     async def _read(self, stream: asyncio.StreamReader | None, into: bytearray) -> None:
-        assert stream is not None
-        while data := await stream.read(1 << 16):
+        while stream is not None and (data := await stream.read(1 << 16)):
             into += data
             self._more.set()
         self._more.set()

@@ -73,17 +73,17 @@ class KeepAlive:
     async def run(self) -> None:
         while not self.done:
             async with RawClient(self.port) as client:
-                while not self.done and await self._ask(client):
+                while await self._ask(client):
                     pass
 
     async def _ask(self, client: RawClient) -> bool:
-        """Whether the connection may be used again."""
+        """Whether another may follow on this connection."""
         await client.post(CHAT, body())
         reply = await client.reply()
         assert reply.whole
         self.statuses.append(reply.status)
         if reply.header("connection") != "close":
-            return True
+            return not self.done
         self.told += 1
         return False
 
