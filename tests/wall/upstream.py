@@ -269,6 +269,8 @@ class _Player(asyncio.Protocol):
             case Pause():
                 await self._upstream.released()
             case Stall():
+                await self._connection.gone.wait()
+                self._leave()
                 await asyncio.Event().wait()
             case Fin():
                 self._leave()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from plano.catalog.catalog import Catalog
-from plano.errors import MethodNotAllowed, NotFound, PlanoError
+from plano.errors import ClientLeft, MethodNotAllowed, NotFound, PlanoError
 from plano.exchange.exchange import Exchange
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
@@ -134,7 +134,10 @@ class App:
     def _note(self, record: ExchangeRecord, problem: PlanoError) -> None:
         record.status = problem.status
         record.code = problem.code
-        record.ending = "refused" if problem.fault == "caller" else "gateway_failed"
+        if isinstance(problem, ClientLeft):
+            record.ending = "client_left"
+        else:
+            record.ending = "refused" if problem.fault == "caller" else "gateway_failed"
         record.ended = self._now()
         self._recorder.record(record)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from plano.chat.dialect import Dialect
 from plano.errors import (
     BodyTooLarge,
+    ClientLeft,
     HeadersTooLarge,
     Internal,
     MalformedHttp,
@@ -31,6 +32,7 @@ REFUSALS: dict[RefusalKind, Callable[[str], PlanoError]] = {
     "unsupported_encoding": UnsupportedEncoding,
     "timeout": RequestTimeout,
     "overloaded": Overloaded,
+    "left": ClientLeft,
 }
 """What the HTTP edge refuses, as our errors."""
 
