@@ -28,6 +28,8 @@ LINGER_S = 2.0
 closing with unread input would send a RST, which can destroy the answer on its way (RFC 9112 §9.6)."""
 LONGEST_LINGER_S = 30.0
 """How long a client that goes on sending is listened to, so that it comes to read why it was refused."""
+HEARD_BODIES = 4
+"""And how much of it, in bodies of the largest size: past that a reset is all that it gets."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -93,8 +95,8 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._reader.client = peer[0] if isinstance(peer, tuple) and peer else None
         transport.set_write_buffer_limits(high=server.limits.held_reply_bytes)
-        patience = LINGER_S if server.closing else server.limits.keep_alive_s
-        self._reading_alarm.set(server.now() + patience)
+        patience_s = LINGER_S if server.closing else server.limits.keep_alive_s
+        self._reading_alarm.set(server.now() + patience_s)
         if len(server.connections) > server.limits.max_connections:
             self._reader.refuse(
                 "overloaded", "This gateway has as many connections open as it may; try again shortly."
@@ -120,6 +122,9 @@ class Connection(asyncio.Protocol):
         self._reading_alarm.cancel()
         self._writing_alarm.cancel()
         self.transport = None
+        if self._task is None and self._reader.request is not None and not server.closing:
+            # Nobody is there to read it; who keeps the record hears of it.
+            self._reader.refuse("left", "The client left before its request was all there.")
         self._reader.release()
         server.buffered_bytes -= self._waiting_bytes
         self._waiting_bytes = 0
@@ -179,20 +184,15 @@ class Connection(asyncio.Protocol):
             self._invites = True
 
     def more_expected(self) -> None:
-        """Deadlines run from the first byte and from the end of the head, but not while an answer is
-        under way: then the client may be waiting for us."""
-        request, limits = self._reader.request, self.server.limits
-        if self._task is not None or request is None:
-            return
-        if self._reader.in_head:
-            self._reading_alarm.set(request.started + limits.request_headers_s)
-        else:
-            self._reading_alarm.set(self.server.now() + limits.request_body_s)
+        """Deadlines run from the first byte and from the end of the head."""
+        limits = self.server.limits
+        patience_s = limits.request_headers_s if self._reader.in_head else limits.request_body_s
+        self._reading_alarm.set(self.server.now() + patience_s)
 
     def _discard(self, size: int) -> None:
         """A client that goes on sending to a connection that is closing gets a bounded hearing."""
         self._heard += size
-        if self._heard > self.server.limits.body_bytes:
+        if self._heard > HEARD_BODIES * self.server.limits.body_bytes:
             self.abort()
 
     # -- answering
@@ -200,7 +200,6 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request, keep_alive: bool) -> None:
         server = self.server
         request.read = server.now()
-        self._reading_alarm.clear()
         self.bodiless = request.method == "HEAD"
         self.http_1_0 = request.http_1_0
         self.reply = reply = Reply(self, keep_alive=keep_alive)
@@ -260,12 +259,12 @@ class Connection(asyncio.Protocol):
             if server.closing:
                 self._close()
                 return
-            patience = server.limits.keep_alive_s
+            patience_s = server.limits.keep_alive_s
         elif reader.in_head:
-            patience = server.limits.request_headers_s
+            patience_s = server.limits.request_headers_s
         else:
-            patience = server.limits.request_body_s
-        self._reading_alarm.set(server.now() + patience)
+            patience_s = server.limits.request_body_s
+        self._reading_alarm.set(server.now() + patience_s)
 
     def _send_refusal(self, refusal: Refusal) -> None:
         status, fields, body = self.server.refuse(refusal)
@@ -288,8 +287,7 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None or not self._stop_talking():
             return
-        if not transport.is_closing():
-            transport.write_eof()
+        transport.write_eof()
 
     def break_off(self) -> None:
         """End an answer that only the connection's end delimits, and that is not whole: a FIN would call
@@ -334,7 +332,6 @@ class Connection(asyncio.Protocol):
         if self._discarding:
             return False
         self._discarding = self._reader.ended = True
-        self._reading_alarm.clear()
         self._linger_ends = self.server.now() + LONGEST_LINGER_S
         self._watch_client(LINGER_S)
         return True
@@ -369,7 +366,8 @@ class Connection(asyncio.Protocol):
         self._writing_alarm.set(now + interval_s)
 
     def _waited_for_request(self) -> None:
-        """Nothing came, or not enough of it; how much, the reader tells."""
+        """Nothing came, or not enough of it; how much, the reader tells. While an answer is under way no
+        deadline counts: the client may be waiting for it. The next one is set when the answer is out."""
         if self._task is not None or self._discarding:
             return
         reader, limits = self._reader, self.server.limits

@@ -21,7 +21,9 @@ RefusalKind = Literal[
     "unsupported_encoding",
     "timeout",
     "overloaded",
+    "left",
 ]
+"""What a client that `left` is told reaches nobody."""
 SMALL_PIECE = 4096
 """Body pieces below this are gathered: kept apart, chunks of one byte would cost forty times their text."""
 GATHERED_BYTES = 64 * 1024
@@ -228,12 +230,12 @@ class RequestReader:
         parser = self._parser
         version = parser.get_http_version()
         target = self._target
+        request.method = parser.get_method().decode("ascii")
         problem = problem_of_head(request, target, version, self._shared.limits, self._head_bytes)
         if problem is not None:
             self.refuse(*problem)
             return
         request.path, _, request.query = target.decode("ascii", "replace").partition("?")
-        request.method = parser.get_method().decode("ascii")
         request.http_1_0 = version == "1.0"
         fields = request.fields
         if b"expect" in fields and fields[b"expect"].lower() == b"100-continue" and version == "1.1":
@@ -326,7 +328,7 @@ class RequestReader:
         left the body unread, so a parser of its own reads that; it is the last of this connection."""
         request, self._offering = self._offering, None
         if request is None:
-            self.ended = True  # CONNECT: there is nothing behind its head.
+            self.ended = True  # CONNECT, which was refused.
             return
         length = request.fields.get(b"content-length", b"0")
         framing = b"content-length: %b" % length
@@ -348,8 +350,11 @@ def problem_of_head(
     fields = request.fields
     if version not in ("1.1", "1.0"):
         return "malformed", f"HTTP/{version} is not spoken here; expected HTTP/1.1."
-    if not target.startswith(b"/") or b"#" in target:
-        return "malformed", "The request target must be a path that starts with '/' and has no '#'."
+    if not target.startswith(b"/") or b"#" in target or request.method == "CONNECT":
+        return (
+            "malformed",
+            "The request target must be a path that starts with '/' and has no '#'; no CONNECT.",
+        )
     if b"host" in request.repeated or (b"host" not in fields and version == "1.1"):
         return "malformed", "A request must have exactly one Host field (RFC 9112 §3.2)."
     if len(fields) + len(request.repeated) > limits.header_count:

@@ -28,6 +28,7 @@ STATUSES: dict[RefusalKind, int] = {
     "unsupported_encoding": 415,
     "timeout": 408,
     "overloaded": 503,
+    "left": 499,
 }
 EDGE_LIMITS = ServerLimits(
     request_headers_s=10.0,
@@ -295,6 +296,7 @@ class Edge:
 
     def __init__(self, handler: Handler | None = None, limits: ServerLimits | None = None) -> None:
         self.clock = ServerLoop()
+        self.today = TODAY
         self.loop = cast("asyncio.AbstractEventLoop", self.clock)
         self.desk = Desk()
         self.refusals: list[Refusal] = []
@@ -310,7 +312,7 @@ class Edge:
             alarms=self.alarms,
             loop=self.loop,
             now=self.clock.time,
-            today=lambda: TODAY,
+            today=lambda: self.today,
         )
 
     def hold(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h11
 
@@ -110,13 +110,25 @@ def as_read(request: h11.Request, body: bytes) -> Read:
     fields: dict[bytes, bytes] = {}
     for name, value in request.headers:
         fields[name] = fields[name] + b", " + value if name in fields else value
+    path, _, query = request.target.decode().partition("?")
     return Read(
         request.method.decode(),
-        request.target.decode(),
+        f"{path}?{query}" if query else path,
         tuple(fields.items()),
         body,
         request.http_version == b"1.0",
     )
+
+
+def as_h11_says_it(read: list[Read]) -> list[Read]:
+    """h11 renders the one value that it understands in lower case."""
+    said = []
+    for each in read:
+        fields = tuple(
+            (name, value.lower() if name == b"transfer-encoding" else value) for name, value in each.fields
+        )
+        said.append(replace(each, fields=fields))
+    return said
 
 
 def as_h11_likes_it(data: bytes) -> bytes:
@@ -131,4 +143,6 @@ def as_h11_likes_it(data: bytes) -> bytes:
     data = data.lstrip(b"\r\n")
     line, end, rest = data.partition(b"\r\n")
     line = re.sub(rb"^(\S+) +(\S+) +(?:HTTP|RTSP|ICE)/", rb"\1 \2 HTTP/", line)
-    return line + end + re.sub(rb"\r\n0{15,}([0-9a-fA-F])", rb"\r\n\1", rest)
+    if b"chunked" in data.partition(b"\r\n\r\n")[0].lower():
+        rest = re.sub(rb"\r\n0{15,}([0-9a-fA-F])", rb"\r\n\1", rest)
+    return line + end + rest

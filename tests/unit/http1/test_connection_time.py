@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plano.http1.connection import LINGER_S, LONGEST_LINGER_S
+from plano.http1.connection import HEARD_BODIES, LINGER_S, LONGEST_LINGER_S
 from plano.http1.limits import ServerLimits
 from plano.http1.reply import Reply
 from plano.http1.request import Request
@@ -250,11 +250,14 @@ async def test_a_client_that_sends_without_end_is_cut_off(edge: Edge) -> None:
     edge.server.limits = ServerLimits(body_bytes=10_000)
     client = edge.connect()
     client.send(b"GARBAGE\r\n\r\n")
-    for _ in range(12):
-        client.send(b"x" * 1000)
+    for _ in range(HEARD_BODIES):
+        client.send(b"x" * 10_000)
+    await settle()
+    before = client.lost
+    client.send(b"x")
     await settle()
 
-    assert client.lost
+    assert (before, client.lost) == (False, True)
 
 
 async def test_a_slow_reader_gets_the_end_of_its_last_answer(edge: Edge) -> None:
@@ -285,13 +288,37 @@ async def test_a_reader_that_stops_before_the_end_of_its_last_answer_is_dropped(
     assert (before, client.lost) == (False, True)
 
 
+async def test_a_reader_that_catches_up_and_then_stops_is_dropped(edge: Edge) -> None:
+    """It left too little unread to count as stalled, and still there is no end without it."""
+    client = edge.connect(room=100)
+    edge.server.handler = large
+    client.send(get("/", "Connection: close"))
+    await settle()
+    client.take(19_000)
+    await edge.elapse(130.0)
+
+    assert client.lost
+
+
 async def test_a_client_that_closed_its_side_and_reads_nothing_is_dropped(edge: Edge) -> None:
     """The transport is closing already and waits for a buffer that nobody empties."""
-    client = edge.connect(room=100)
+    client = edge.connect(room=19_000)
     edge.server.handler = large
     client.send(get())
     await settle()
     client.leave()
+    await edge.elapse(63.0)
+
+    assert client.lost
+
+
+async def test_an_idle_client_that_reads_nothing_is_dropped(edge: Edge) -> None:
+    """Its answer is out, as far as we are concerned, and too little of it waits to count as a stall."""
+    client = edge.connect(room=19_000)
+    edge.server.handler = large
+    client.send(get())
+    await settle()
+    await edge.elapse(76.0)
     await edge.elapse(63.0)
 
     assert client.lost

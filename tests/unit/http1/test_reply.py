@@ -165,14 +165,14 @@ async def test_an_answer_ends_once() -> None:
 
 async def test_after_a_loud_end_nothing_is_written() -> None:
     """Writing behind a FIN raises inside whoever is still relaying."""
-    held: list[Reply] = []
 
     def act(reply: Reply) -> None:
         reply.start(200, b"", None)
         reply.end_loudly()
         reply.write(b"late")
         reply.flush()
-        held.append(reply)
+        reply.start(500, b"", 0)
+        reply.flush()
 
     server = edge(act)
     client = await server.exchange(get())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import httptools
 import pytest
 
 from plano.http1.limits import ServerLimits
+from plano.http1.request import Request
 from tests.unit.http1.clients import chunked, get, post
 from tests.unit.http1.pages import Page, Read
 
@@ -75,6 +77,7 @@ REFUSED = [
     pytest.param(get("http://a/v1/models"), "malformed", id="absolute form"),
     pytest.param(get("*"), "malformed", id="asterisk form"),
     pytest.param(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed", id="CONNECT"),
+    pytest.param(b"CONNECT / HTTP/1.0\r\n\r\n", "malformed", id="CONNECT to a path"),
     pytest.param(get("/\xe9"), "malformed", id="path beyond ASCII"),
     pytest.param(get("/?\xe9"), "malformed", id="query beyond ASCII"),
     pytest.param(get("/\x01"), "malformed", id="control byte in the target"),
@@ -200,7 +203,7 @@ def test_a_chunked_body_behind_an_offer_to_upgrade_is_read() -> None:
     body = b"x" * 200_000
     data = get("/", "Upgrade: h2c", "Connection: Upgrade", TE) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
-    page = Page().feed(data)
+    page = Page().feed(data[:100_000]).feed(data[100_000:])
 
     assert ([each.body == body for each in page.requests], page.kinds, page.buffered_bytes) == ([True], [], 0)
 
@@ -253,6 +256,27 @@ def test_limits_are_exact(within: bytes, beyond: bytes, kind: str, step: int) ->
             page.feed(data[at : at + step])
 
     assert [(len(page.requests), page.kinds) for page in pages] == [(1, []), (0, [kind])]
+
+
+def test_too_many_repeated_fields_are_refused_as_they_come() -> None:
+    """Joining one after another grows with their square: a single read brings 50,000."""
+    page = Page(LIMITS).feed(get("/", *["X: a"] * 30)[:-2])
+
+    assert page.kinds == ["headers_too_large"]
+
+
+def test_a_defect_while_taking_a_request_is_not_blamed_on_the_client() -> None:
+    """The parser wraps what its callbacks raise in its own kind of error."""
+
+    class Broken(Page):
+        def requested(self, request: Request, keep_alive: bool) -> None:
+            raise LookupError
+
+    page = Broken()
+
+    with pytest.raises(httptools.HttpParserCallbackError):
+        page.feed(get())
+    assert page.kinds == []
 
 
 ENDLESS = [
