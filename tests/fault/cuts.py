@@ -11,7 +11,9 @@ from itertools import accumulate
 
 from plano.chat.dialect import Dialect
 from tests.wall.answers import EVENTS, PLAIN
+from tests.wall.framing import RawRequest
 from tests.wall.script import EVENT_STREAM, JSON, Fin, Head, Headers, LastChunk, Raw, Rst, Script
+from tests.wall.upstream import ScriptedUpstream, good_for
 
 FIRST_CONTENT = {
     Dialect.OPENAI_CHAT: 1,
@@ -88,6 +90,32 @@ ENDINGS: dict[str, Ending] = {
 }
 LOOKS_COMPLETE = frozenset(("clean end", "closed, and delimited by that"))
 """Endings that HTTP itself takes for the end of the answer."""
+
+
+class Cuts(ScriptedUpstream):
+    """Plays `script` once it is set, for one request; good answers otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(otherwise=self._next)
+        self.script: Script | None = None
+
+    def _next(self, request: RawRequest) -> Script:
+        script, self.script = self.script, None
+        return good_for(request) if script is None else script
+
+
+def events_told(dialect: Dialect, ending: str, length: int) -> int:
+    """How many events a client gets to see of a stream that is cut and ended like this; with more of
+    them than `TERMINAL` it is a whole one."""
+    whole = whole_events(dialect, length)
+    if ending == "garbage in an event":
+        return whole
+    # The end of a stream also ends its last event, which can be read two bytes short of its empty line.
+    # Where the framing says that something is missing, that takes an answer which is whole already.
+    if ending in LOOKS_COMPLETE or whole > TERMINAL[dialect]:
+        readable = whole_events(dialect, length + 2)
+        return readable if readable > TERMINAL[dialect] else whole
+    return whole
 
 
 def cut_stream(dialect: Dialect, ending: str, length: int) -> Script:

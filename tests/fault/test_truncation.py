@@ -21,17 +21,15 @@ from tests.fault.cuts import (
     LOOKS_COMPLETE,
     STREAMS,
     TERMINAL,
+    Cuts,
     cut_plain,
     cut_stream,
+    events_told,
     telling_lengths,
-    whole_events,
 )
 from tests.fault.told import Told, error_in_event, events_in
 from tests.wall.answers import EVENTS, PLAIN
-from tests.wall.framing import RawRequest
 from tests.wall.gateway import config_at, gateway
-from tests.wall.script import Script
-from tests.wall.upstream import ScriptedUpstream, good_for
 
 AT_EVERY_BYTE = ("FIN without the last chunk", "reset", "clean end")
 BY_TURNS = tuple(name for name in ENDINGS if name not in AT_EVERY_BYTE)
@@ -40,18 +38,6 @@ BY_TURNS = tuple(name for name in ENDINGS if name not in AT_EVERY_BYTE)
 Seen = tuple[int, bytes, str]
 """The status, what was relayed of the answer, and the error's code (in Anthropic's dialect, its
 type) or `whole`."""
-
-
-class Cuts(ScriptedUpstream):
-    """Plays `script` once it is set, for one request; good answers otherwise."""
-
-    def __init__(self) -> None:
-        super().__init__(otherwise=self._next)
-        self.script: Script | None = None
-
-    def _next(self, request: RawRequest) -> Script:
-        script, self.script = self.script, None
-        return good_for(request) if script is None else script
 
 
 def seen(dialect: Dialect, reply: Told) -> Seen:
@@ -71,21 +57,8 @@ def _code(dialect: Dialect, code: str) -> str:
     return "api_error" if dialect is Dialect.ANTHROPIC_MESSAGES else code
 
 
-def _events_told(dialect: Dialect, ending: str, length: int) -> int:
-    """How many of its events a stream that ends like this has brought."""
-    whole = whole_events(dialect, length)
-    if ending == "garbage in an event":
-        return whole
-    # The end of a stream also ends its last event, which can be read two bytes short of its empty line.
-    # Where the framing says that something is missing, that takes an answer which is whole already.
-    if ending in LOOKS_COMPLETE or whole > TERMINAL[dialect]:
-        readable = whole_events(dialect, length + 2)
-        return readable if readable > TERMINAL[dialect] else whole
-    return whole
-
-
 def expected_of_stream(dialect: Dialect, ending: str, length: int) -> Seen:
-    count = _events_told(dialect, ending, length)
+    count = events_told(dialect, ending, length)
     events = b"".join(EVENTS[dialect][:count])
     if count > TERMINAL[dialect]:
         return 200, events, "whole"
@@ -102,6 +75,11 @@ async def _hold_each(dialect: Dialect, cuts: Sequence[tuple[str, int]]) -> None:
             found = seen(dialect, reply)
             assert found == expected_of_stream(dialect, ending, length), f"{ending} after {length} bytes"
         await assert_healthy(running.port)
+        lines = await running.logged(len(cuts) + 1)
+
+    whole = [events_told(dialect, *cut) > TERMINAL[dialect] for cut in cuts]
+    endings = ["answered" if each else "upstream_failed" for each in whole]
+    assert [line["ending"] for line in lines] == [*endings, "answered"]
 
 
 @pytest.mark.parametrize("ending", AT_EVERY_BYTE)
@@ -137,6 +115,7 @@ def expected_of_plain(dialect: Dialect, ending: str, length: int) -> Seen:
 async def test_half_of_a_plain_answer_is_an_error_with_its_status(dialect: Dialect) -> None:
     """Nothing of it has gone out by then, so nothing needs to be taken back."""
     async with Cuts() as upstream, gateway(config_at(upstream)) as running:
+        count = 0
         for length in range(len(PLAIN[dialect]) + 1):
             for ending in tuple(ENDINGS)[length % 4 :: 4]:
                 upstream.script = cut_plain(dialect, ending, length)
@@ -144,4 +123,6 @@ async def test_half_of_a_plain_answer_is_an_error_with_its_status(dialect: Diale
 
                 found = seen(dialect, reply)
                 assert found == expected_of_plain(dialect, ending, length), f"{ending} after {length} bytes"
+                count += 1
         await assert_healthy(running.port)
+        assert len(await running.logged(count + 1)) == count + 1
