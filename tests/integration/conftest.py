@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+import uvloop
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
@@ -12,6 +14,17 @@ from tests.wall.gateway import RunningGateway, config_at, gateway
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.raw_client import RawClient
 from tests.wall.upstream import ScriptedUpstream
+
+ON_BOTH_LOOPS = ("test_official_clients", "test_raw_lane", "test_load")
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """What moves bytes is tested on both event loops, the rest on the one that people run."""
+    if item.path.name.startswith(ON_BOTH_LOOPS):
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

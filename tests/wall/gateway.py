@@ -67,6 +67,7 @@ class RunningGateway:
 
     async def logged(self, count: int, *, within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """The access log as soon as it has `count` lines."""
+        self.worker.recording.write_out()
         return [json.loads(line) for line in await self._log.lines(count, within_s=within_s)]
 
     @property

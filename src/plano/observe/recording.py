@@ -79,6 +79,11 @@ class Recording:
             except Exception:  # noqa: BLE001 - a request must not fail because telling of it did
                 self._complain(reader, len(records))
 
+    def write_out(self) -> None:
+        """Hand on what is waiting and have the log written, without waiting for more of it."""
+        self.flush()
+        self._access_log.hand_over()
+
     def snapshot(self) -> Snapshot:
         """The counts up to this moment."""
         self.flush()
@@ -95,8 +100,7 @@ class Recording:
 
     def _time_is_up(self) -> None:
         self._timer_runs = False
-        self.flush()
-        self._access_log.hand_over()
+        self.write_out()
 
     def _complain(self, reader: Reader, records: int) -> None:
         if self._records_lost == 0:
