@@ -41,6 +41,12 @@ class Flow(Protocol):
 
     def resume(self) -> None: ...
 
+    def await_content(self) -> None:
+        """From now on the time for the first byte counts to the first content: comments and pings
+        show that somebody is there, not that an answer is coming."""
+
+    def content_came(self) -> None: ...
+
 
 class ReplySink(Protocol):
     """Who takes an upstream's answer as it arrives. All calls are synchronous and come in the

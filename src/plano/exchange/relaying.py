@@ -144,6 +144,8 @@ class Relay:
             self._kind = "stream"
         if coding and coding.lower() != b"identity":
             self._read_through(coding)
+        if self._stream and status < 400 and self._flow is not None:
+            self._flow.await_content()
 
     def body(self, data: bytes) -> None:
         if self._over:
@@ -332,6 +334,8 @@ class Relay:
     def _commit(self, length: int | None) -> None:
         """The commit point: the head and what was held go out."""
         self.committed = True
+        if self._stream and self._flow is not None:
+            self._flow.content_came()
         record = self.record
         record.first_content = self._now()
         record.phase = "stream"

@@ -50,8 +50,10 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_alarm",
+        "_cutoff",
         "_deadline",
         "_first_byte_s",
+        "_first_due",
         "_keeper",
         "_limits",
         "_loop",
@@ -90,8 +92,10 @@ class ClientConnection(asyncio.Protocol):
         self._sink: Sink | None = None
         self._outcome: asyncio.Future[bool] | None = None
         self._phase: Phase = "head"
-        self._first_byte_s = 0.0
+        self._first_byte_s = self._first_due = 0.0
         self._deadline = 0.0
+        self._cutoff = 0.0
+        """When bytes alone no longer help: the deadline, or, while content is awaited, that of the first byte."""
         self._paused = False
         self._unsent = False
         self._unwritten: deque[Buffer] = deque()
@@ -110,12 +114,13 @@ class ClientConnection(asyncio.Protocol):
         self._response.expect(sink, bodiless=head.startswith(b"HEAD "))
         self._phase = "head"
         self._first_byte_s = first_byte_s
-        self._deadline = deadline
+        self._deadline = self._cutoff = deadline
         transport = self._transport
         if transport is None or transport.is_closing():
             self._cut_off(None)
             return outcome
-        self._wait_until(self._loop.time() + first_byte_s)
+        self._first_due = self._loop.time() + first_byte_s
+        self._wait_until(self._first_due)
         if len(head) + sum(map(len, body)) <= JOINED_BYTES:
             transport.write(b"".join((head, *body)))
         else:
@@ -168,7 +173,18 @@ class ClientConnection(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
+            if self._cutoff < self._deadline:
+                self._cutoff = min(self._loop.time() + self._first_byte_s, self._deadline)
             self._wait_again()
+
+    # --- how far the answer is ---
+
+    def await_content(self) -> None:
+        """Heads, comments and pings do not count: the time for the first byte goes on running."""
+        self._cutoff = min(self._first_due, self._deadline)
+
+    def content_came(self) -> None:
+        self._cutoff = self._deadline
 
     # --- asyncio.Protocol ---
 
@@ -328,14 +344,17 @@ class ClientConnection(asyncio.Protocol):
     # --- time ---
 
     def _wait_until(self, at: float) -> None:
-        self._alarm.set(min(at, self._deadline))
+        self._alarm.set(min(at, self._cutoff))
 
     def _wait_again(self) -> None:
         """Give the phase its whole time, from now."""
         if self._phase == "request":
             self._untaken = self._measure_untaken()
-        limit_s = self._first_byte_s if self._phase == "head" else self._limits.silence_s
-        self._wait_until(self._loop.time() + limit_s)
+        if self._phase == "head":
+            self._first_due = self._loop.time() + self._first_byte_s
+            self._wait_until(self._first_due)
+        else:
+            self._wait_until(self._loop.time() + self._limits.silence_s)
 
     def _measure_untaken(self) -> tuple[int, int]:
         """Changes whenever the upstream takes something of the request."""
@@ -358,6 +377,8 @@ class ClientConnection(asyncio.Protocol):
             found = f"took nothing of the request for {silence_s:g} s"
         elif self._phase == "head":
             found = f"sent no head within {self._first_byte_s:g} s of the request"
+        elif self._loop.time() + SHARPNESS_S >= self._cutoff:
+            found = f"sent nothing of its answer within {self._first_byte_s:g} s of the request"
         else:
             found = f"sent nothing for {silence_s:g} s inside the body"
         return Silence(f"{self._where} {found}", phase=self._phase)

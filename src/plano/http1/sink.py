@@ -17,6 +17,11 @@ class Flow(Protocol):
 
     def resume(self) -> None: ...
 
+    def await_content(self) -> None:
+        """A head is not enough: what was left of the time for it now runs until `content_came`."""
+
+    def content_came(self) -> None: ...
+
 
 class Sink(Protocol):
     """Who takes a response as it arrives: head, body*, then exactly one of `end` or `broke`.

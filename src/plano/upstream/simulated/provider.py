@@ -124,6 +124,12 @@ class Gate:
         self.is_open = True
         self._resumed.set()
 
+    def await_content(self) -> None:
+        """Nothing to do: it comes at the pace that was configured."""
+
+    def content_came(self) -> None:
+        """Nothing to do."""
+
     async def opened(self) -> None:
         while not self.is_open:
             await self._resumed.wait()
