@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +18,7 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import request
 from tests.fault.baseline import held, turns, unharmed, until
 from tests.fault.cuts import Cuts
+from tests.fault.nowhere import deaf, full_backlog
 from tests.wall.answers import CHAT, CHAT_EVENTS
 from tests.wall.gateway import RunningGateway, config_at, gateway
 from tests.wall.raw_client import RawClient
@@ -143,29 +143,6 @@ async def test_departures_are_noticed_within_a_quarter_of_a_second(
     record_property("median_ms", round(statistics.median(taken_s) * 1000, 3))
     assert p99_ms < GENEROUS_S * 1000
     assert [line["status"] for line in lines].count(499) == len(taken_s)
-
-
-@contextlib.contextmanager
-def full_backlog() -> Iterator[int]:
-    """A port that neither accepts nor refuses: its queue is full, and the kernel drops what knocks."""
-    with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(socket.socket())
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for _ in range(2):  # a queue of none has room for one, and another may be on its way
-            knocking = stack.enter_context(socket.socket())
-            knocking.setblocking(False)
-            knocking.connect_ex(listening.getsockname())
-        yield listening.getsockname()[1]
-
-
-@contextlib.contextmanager
-def deaf() -> Iterator[int]:
-    """A port on which connecting succeeds, and nothing is ever said."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        yield listening.getsockname()[1]
 
 
 NOWHERE = [
