@@ -57,7 +57,8 @@ class ClientLimits:
     dns_s: float = 3.0
     """A look-up inside the connect limit, so that a dead resolver leaves time to say so."""
     first_byte_s: float = 120.0
-    """Request sent to the head of the answer, for the last candidate: reasoning models think long."""
+    """Request sent to the head of the answer and, in a stream, to its first content (comments and pings are
+    none), for the last candidate: reasoning models think long."""
     first_byte_with_another_s: float = 30.0
     """The same while another candidate could be tried instead."""
     silence_s: float = 60.0
