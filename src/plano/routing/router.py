@@ -15,6 +15,10 @@ NOT_NAMED = frozenset(("", "none", "auto", "plano/auto"))
 """What clients send as `model` to say: decide for me."""
 MOST_REMEMBERED = 4096
 """Decisions kept for names; wildcard members can be any number."""
+LONGEST_REMEMBERED = 256
+"""Of a longer name no decision is kept: no model has one, and a client may send one as long as a body."""
+LONGEST_SHOWN = 120
+"""How much of a name stands in a reason or a message."""
 
 _HOW_NAMED = {
     "name": "is a declared name",
@@ -44,9 +48,10 @@ class Ladder:
         decision = self._remembered.get(requested)
         if decision is None:
             decision = self._decide_name(RequestedModel(requested))
-            if len(self._remembered) >= MOST_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[requested] = decision
+            if len(requested) <= LONGEST_REMEMBERED:
+                if len(self._remembered) >= MOST_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[requested] = decision
         return decision
 
     def _decide_name(self, requested: RequestedModel) -> Decision:
@@ -54,9 +59,10 @@ class Ladder:
         if isinstance(found, Missing):
             raise ModelNotFound(_not_found(requested, found), param="model")
         candidate = Candidate(found.model, found.upstream_model, found.id)
-        because = f"{requested!r} {_HOW_NAMED[found.by]}"
+        shown = _shown(requested)
+        because = f"{shown!r} {_HOW_NAMED[found.by]}"
         if found.by in ("alias", "catch_all"):
-            passed = Reason("explicit", "abstained", f"{requested!r} is not a declared model")
+            passed = Reason("explicit", "abstained", f"{shown!r} is not a declared model")
             return Decision((candidate,), "alias", (passed, Reason("alias", "chose", because)))
         return Decision((candidate,), "explicit", (Reason("explicit", "chose", because),))
 
@@ -81,8 +87,12 @@ class Ladder:
         return Decision((Candidate(model, model.upstream_model, model.id),), "default", reasons)
 
 
+def _shown(requested: RequestedModel) -> str:
+    return requested if len(requested) <= LONGEST_SHOWN else requested[:LONGEST_SHOWN] + "…"
+
+
 def _not_found(requested: RequestedModel, missing: Missing) -> str:
-    shown = requested if len(requested) <= 120 else requested[:120] + "…"
+    shown = _shown(requested)
     if missing.ambiguous:
         choices = ", ".join(map(repr, missing.ambiguous))
         return f"The model {shown!r} is declared by several providers; name one of {choices}."

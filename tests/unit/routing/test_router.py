@@ -35,9 +35,7 @@ WILD = model("groq/*")
 
 
 def catalog(*models: Model, **aliases: Model) -> Catalog:
-    return Catalog(
-        models, {alias: Found(m, m.upstream_model, m.id, "alias") for alias, m in aliases.items()}
-    )
+    return Catalog(models, {alias: Found(m, m.upstream_model, m.id, "alias") for alias, m in aliases.items()})
 
 
 @pytest.mark.parametrize("name", ["big", "openai/large", "large"])
@@ -68,7 +66,11 @@ def test_a_wildcard_member_keeps_the_name_that_was_asked_for() -> None:
 
     candidate = ladder.decide("groq/llama-4").candidates[0]
 
-    assert (candidate.id, candidate.upstream_model, candidate.model.id) == ("groq/llama-4", "llama-4", "groq/*")
+    assert (candidate.id, candidate.upstream_model, candidate.model.id) == (
+        "groq/llama-4",
+        "llama-4",
+        "groq/*",
+    )
 
 
 @pytest.mark.parametrize("unnamed", [None, "", "none", "auto", "plano/auto"])
@@ -101,7 +103,9 @@ def test_an_ambiguous_bare_id_lists_the_choices() -> None:
     """Guessing between two providers would be answering with the wrong model half the time."""
     ladder = Ladder(catalog(LARGE, model("azure_openai/large")))
 
-    with pytest.raises(ModelNotFound, match="several providers; name one of 'openai/large', 'azure_openai/large'"):
+    with pytest.raises(
+        ModelNotFound, match="several providers; name one of 'openai/large', 'azure_openai/large'"
+    ):
         ladder.decide("large")
 
 
@@ -130,6 +134,17 @@ def test_invented_wildcard_members_do_not_grow_memory() -> None:
         ladder.decide(f"groq/m{number}")
 
     assert len(ladder._remembered) <= MOST_REMEMBERED
+
+
+def test_a_name_as_long_as_a_body_is_answered_and_let_go() -> None:
+    """Four thousand of them would be all the memory there is."""
+    names = {"*": Found(LARGE, "large", LARGE.id, "catch_all")}
+    ladder = Ladder(Catalog([replace(LARGE)], names))
+
+    decision = ladder.decide("x" * 1_000_000)
+
+    assert (decision.step, len(ladder._remembered)) == ("alias", 0)
+    assert max(len(reason.because) for reason in decision.reasons) < 200
 
 
 def test_a_catch_all_alias_answers_for_unknown_names() -> None:
