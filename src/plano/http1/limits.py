@@ -33,9 +33,11 @@ class ServerLimits:
     body_bytes: int = 32 * MIB
     """Anthropic's and OpenAI's own limit on a request body."""
     buffered_bodies_bytes: int = 256 * MIB
-    """All request bodies held by one worker together; past it new ones are shed with 503."""
+    """All request bodies held by one worker together, each until it is answered; past it new ones are shed
+    with 503."""
     pipelined_bytes: int = 64 * KIB
-    """What may wait behind the request being answered before reading pauses."""
+    """Heads and bodies that may wait behind the request being answered; past it those are answered, then the
+    connection closes. Reading never pauses, or a departure would go unnoticed."""
     held_reply_bytes: int = 256 * KIB
     """What a slow reader may leave waiting before reading upstream pauses."""
     drain_s: float = 30.0
