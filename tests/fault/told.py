@@ -34,7 +34,7 @@ class Told:
 
 def told(wire: bytes, ended: Literal["fin", "rst"]) -> Told:
     head, blank, rest = wire.partition(b"\r\n\r\n")
-    assert blank, f"expected a whole head before the end ({ended}); got {wire!r}"
+    assert blank, f"expected a whole head before the end ({ended}); got {wire[:200]!r}"
     status_line, *lines = head.decode("latin-1").split("\r\n")
     headers: dict[str, str] = {}
     for line in lines:
@@ -53,10 +53,10 @@ def _dechunked(rest: bytes) -> tuple[bytes, bool]:
     while rest:
         size, line_end, behind = rest.partition(b"\r\n")
         length = int(size, 16)
-        assert line_end, f"expected a chunk's size; got {rest!r}"
-        assert behind[length : length + 2] == b"\r\n", f"expected a whole chunk; got {rest!r}"
+        assert line_end, f"expected a chunk's size; got {rest[:80]!r}"
+        assert behind[length : length + 2] == b"\r\n", f"expected a whole chunk; got {rest[:80]!r}"
         if length == 0:
-            assert behind == b"\r\n", f"expected nothing after the last chunk; got {behind[2:]!r}"
+            assert behind == b"\r\n", f"expected nothing after the last chunk; got {behind[2:][:80]!r}"
             return b"".join(body), True
         body.append(behind[:length])
         rest = behind[length + 2 :]
