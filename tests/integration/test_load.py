@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 from anthropic import AsyncAnthropic
@@ -88,6 +89,23 @@ async def test_a_body_over_the_limit_is_an_error_that_anthropics_client_reads(
 
     assert isinstance(raised.value.body, dict)
     assert raised.value.body["error"]["type"] == "request_too_large"
+
+
+async def test_a_body_of_unknown_length_is_refused_where_it_passes_the_limit(
+    running: RunningGateway, upstream: ScriptedUpstream
+) -> None:
+    """In the midst of its chunks; a client that first sends all of it still hears why."""
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        yield b'{"model":"gpt-wall","x":"'
+        for _ in range(36):
+            yield b"x" * MIB
+
+    async with httpx2.AsyncClient() as client:
+        reply = await client.post(f"{running.url}{CHAT}", content=in_chunks())
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "request_too_large")
+    assert upstream.attempts == []
 
 
 async def test_connections_are_reused_on_both_sides(

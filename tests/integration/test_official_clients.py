@@ -174,6 +174,28 @@ async def test_a_chat_client_reaches_anthropic(
     assert (request.header("x-api-key"), json.loads(request.body)["model"]) == (None, "claude-wall")
 
 
+async def test_a_beta_of_anthropics_is_asked_for_as_its_client_asks(
+    anthropic: AsyncAnthropic, upstream: ScriptedUpstream
+) -> None:
+    """Names and a version in headers, and the query that its earlier clients add and others copied."""
+    message = await anthropic.beta.messages.create(
+        model="claude-wall",
+        max_tokens=9,
+        messages=[{"role": "user", "content": "hi"}],
+        betas=["context-1m-2025-08-07", "of-tomorrow"],
+        extra_headers={"anthropic-version": "2099-12-31"},
+        extra_query={"beta": "true"},
+    )
+
+    request = upstream.attempts[0].request
+    assert message.stop_reason == "end_turn"
+    assert (request.target, request.header("anthropic-beta"), request.header("anthropic-version")) == (
+        "/v1/messages?beta=true",
+        "context-1m-2025-08-07,of-tomorrow",
+        "2099-12-31",
+    )
+
+
 async def test_tools_of_a_chat_arrive_as_they_were_given(
     openai: AsyncOpenAI, upstream: ScriptedUpstream
 ) -> None:

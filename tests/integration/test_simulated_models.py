@@ -61,6 +61,23 @@ async def test_chat(openai: AsyncOpenAI) -> None:
     assert completion.usage is not None
 
 
+async def test_plain_chat_and_plain_messages(openai: AsyncOpenAI, anthropic: AsyncAnthropic) -> None:
+    """The paths without a stream, by member and by alias."""
+    completion = await openai.chat.completions.create(
+        model="simulated/instant", messages=[{"role": "user", "content": "hello"}]
+    )
+    message = await anthropic.messages.create(
+        model="quick", max_tokens=500, messages=[{"role": "user", "content": "hello"}]
+    )
+
+    (block,) = message.content
+    assert block.type == "text"
+    assert completion.usage is not None
+    assert (completion.choices[0].finish_reason, message.stop_reason) == ("stop", "end_turn")
+    assert (completion.choices[0].message.content or "").startswith(MARK)
+    assert block.text.startswith(MARK)
+
+
 async def test_messages(anthropic: AsyncAnthropic) -> None:
     """A wildcard's member, streaming, through Anthropic's helper."""
     async with anthropic.messages.stream(
