@@ -187,7 +187,10 @@ class _Player(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(0)
+        # The event loops' TLS takes 0 for "always full".
+        self._transport.set_write_buffer_limits(
+            high=1 if transport.get_extra_info("ssl_object") else 0, low=0
+        )
         self._connection = self._upstream.started(self)
         self._connection.peer = transport.get_extra_info("peername")[:2]
         self._task = asyncio.get_running_loop().create_task(self._play_all())
