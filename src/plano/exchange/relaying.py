@@ -36,6 +36,7 @@ HELD_PLAIN_BYTES = 1024 * 1024
 HELD_ERROR_BYTES = 256 * 1024
 """What is read of an error's body."""
 EVENT_STREAM = b"text/event-stream"
+EVENT_STARTS = (b"data:", b"event:", b":")
 AUTH_STATUSES = frozenset((401, 403))
 
 Kind = Literal["unknown", "stream", "plain", "error"]
@@ -140,6 +141,9 @@ class Relay:
             raise problem
         elif self._reader is None:
             self._kind = "plain"
+            if self._length is not None and self._length > self._reply_limit:
+                self.fail(problem := self._oversized())
+                raise problem
         elif content_type[:17].lower() == EVENT_STREAM:
             self._kind = "stream"
         if coding and coding.lower() != b"identity":
@@ -234,24 +238,30 @@ class Relay:
     # -- plain answers and errors
 
     def _hold(self, data: bytes) -> None:
+        self._held_bytes += len(data)
+        if self._held_bytes > self._reply_limit:
+            raise self._oversized()
         if self.committed:
             self._reply.write(data)
             return
         self._held.append(data)
-        self._held_bytes += len(data)
         if self._kind == "plain":
             if self._held_bytes > HELD_PLAIN_BYTES:
                 self._commit_unseen()
         elif self._kind == "unknown":
-            self._recognise(data)
+            self._recognise(b"".join(self._held))
         elif self._held_bytes > HELD_ERROR_BYTES:
             raise self._unreadable(self._status, "an oversized body")
 
     def _recognise(self, data: bytes) -> None:
         """A stream was asked for and the content type is something else: some servers just forget it."""
-        self._held, self._held_bytes = [], 0
-        if not data.lstrip().startswith((b"data:", b"event:", b":")):
+        first = data.lstrip()[:6]
+        if not first.startswith(EVENT_STARTS):
+            begins = any(start.startswith(first) for start in EVENT_STARTS)
+            if begins and self._held_bytes <= HELD_PRELUDE_BYTES:
+                return  # too little of it to tell
             raise UpstreamInvalid("A stream was asked for, and the provider answered with something else.")
+        self._held, self._held_bytes = [], 0
         self._kind = "stream"
         self._relay_events(data)
 
@@ -264,10 +274,10 @@ class Relay:
         self._commit(self._length if self._inflater is None else None)
 
     def _finish(self) -> None:
-        if self._inflater is not None and not self._inflater.whole:
-            raise UpstreamBroke("The provider's compressed answer ended early.")
         if self._kind == "stream" and self._reader is not None:
             self._finish_stream(self._reader)
+        elif self._inflater is not None and not self._inflater.whole:
+            raise UpstreamBroke("The provider's compressed answer ended early.")
         elif self.committed:
             self.record.phase = "done"
             self._reply.end()
@@ -313,6 +323,9 @@ class Relay:
     @staticmethod
     def _unreadable(status: int, found: str) -> UpstreamError:
         return UpstreamRefused(f"The provider answered with status {status} and {found}.", status=status)
+
+    def _oversized(self) -> UpstreamError:
+        return UpstreamInvalid(f"The provider's answer is larger than the {self._reply_limit} bytes allowed.")
 
     @staticmethod
     def _redirected(status: int) -> UpstreamError:
