@@ -15,7 +15,7 @@ import yaml
 from plano.chat.dialect import Dialect
 from tests.wall.answers import TEXT, refusal
 from tests.wall.canary import WITNESS
-from tests.wall.gateway import config_at
+from tests.wall.gateway import config_at, gateway
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.process import process
 from tests.wall.raw_client import RawClient
@@ -34,6 +34,25 @@ def talkative(upstream: ScriptedUpstream) -> dict[str, Any]:
     rows[0]["access_key"] = "$OPENAI_API_KEY"
     rows.append({"model": "xai/*", "base_url": upstream.url, "headers": {"x-secret": HEADER}})
     return config
+
+
+async def test_every_way_out_is_heard() -> None:
+    """A scan of nothing finds nothing."""
+    async with ScriptedUpstream() as upstream, gateway(config_at(upstream)) as running:
+        async with openai_client(running.url) as client:
+            await client.models.list()
+        async with RawClient(running.port) as raw:
+            await raw.get("/healthz")
+            await raw.reply(to="GET")
+
+    assert set(WITNESS.heard) == {
+        "the head of an answer",
+        "the body of an answer",
+        "an answer to the raw client",
+        "the access log",
+        "the metrics",
+        "a dump of what is running",
+    }
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
