@@ -2,8 +2,9 @@
 
 The supervisor binds the port; workers inherit the listening socket. A connection that waits to be
 accepted therefore belongs to no worker, and is not lost when one of them dies. Between the two runs
-a socket pair that carries frames: first the worker's orders, then its counts, one byte asking for
-them. When either end closes, the other knows that its partner is gone.
+a socket pair: the worker is sent its orders, then single bytes, and answers in frames. Signals go
+that way too: one that comes while a process starts would hit it unprepared, and two equal ones may
+melt into one. When either end closes, the other knows that its partner is gone.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ class Worker:
         self._control = control
         self._answered = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
+        self._untold = b""
+        """What it was told before there was a way."""
 
     async def listen(self, orders: bytes, on_ready: Callable[[], None]) -> None:
         """Give the worker its orders, then read what it says until it is gone."""
         reader, self._writer = await asyncio.open_connection(sock=self._control)
-        self._writer.write(framed(orders))
+        self._writer.write(framed(orders) + self._untold)
         try:
             while True:
                 said = await _frame(reader)
@@ -98,9 +101,14 @@ class Worker:
                 await self._answered.wait()
 
     def tell(self, number: signal.Signals) -> None:
-        """Send it a signal, but no SIGINT before it can handle one: Python would answer with a traceback."""
-        if number == signal.SIGINT and not self.has_served:
-            number = signal.SIGTERM
+        """Pass on SIGTERM or SIGINT."""
+        if self._writer is None:
+            self._untold += bytes([number])
+        else:
+            self._writer.write(bytes([number]))
+
+    def end(self, number: signal.Signals) -> None:
+        """Send the process a real signal."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
@@ -130,7 +138,6 @@ class Supervisor:
         self._workers: set[Worker] = set()
         self._retired: list[Snapshot] = []
         self._stopping = asyncio.Event()
-        self._stopped_by: signal.Signals | None = None
         self.ready = asyncio.Event()
         """Set when the first worker serves."""
 
@@ -148,23 +155,17 @@ class Supervisor:
             self._listening.close()
             _, late = await asyncio.wait(keepers, timeout=drain_s + KILL_AFTER_S)
             if late:
-                self._tell(signal.SIGKILL)
+                for worker in tuple(self._workers):
+                    worker.end(signal.SIGKILL)
 
     def stop(self, number: signal.Signals) -> None:
-        """Pass SIGTERM or SIGINT on to the workers: the first ends them in order, a second one in a hurry.
-
-        The second goes as the other of the two: two equal ones that wait for a process are one to it.
-        """
-        if self._stopped_by is not None:
-            number = signal.SIGINT if self._stopped_by == signal.SIGTERM else signal.SIGTERM
-        else:
-            self._stopped_by = number
+        """Pass SIGTERM or SIGINT on to the workers: the first ends them in order, a second one in a hurry."""
+        nobody_waits = self._stopping.is_set() or not self.ready.is_set()
         self._stopping.set()
-        self._tell(number)
-
-    def _tell(self, number: signal.Signals) -> None:
         for worker in tuple(self._workers):
             worker.tell(number)
+            if nobody_waits and not worker.has_served:
+                worker.end(signal.SIGTERM)
 
     async def snapshot(self) -> Snapshot:
         """The counts of all workers, the dead ones included."""
@@ -215,7 +216,7 @@ class Supervisor:
         worker = Worker(process, ours)
         self._workers.add(worker)
         if self._stopping.is_set():
-            worker.tell(signal.SIGTERM)
+            worker.end(signal.SIGTERM)
         return worker
 
     async def _accompany(self, worker: Worker) -> str:
@@ -252,15 +253,20 @@ class Post:
             (size,) = FRAME.unpack(_exactly(file.read, FRAME.size))
             return _exactly(file.read, size)
 
-    async def serve(self, counts: Callable[[], Snapshot]) -> None:
-        """Say that this worker serves, answer every question, return when the supervisor is gone."""
+    async def serve(
+        self, counts: Callable[[], Snapshot], signalled: Callable[[signal.Signals], None]
+    ) -> None:
+        """Say that this worker serves, answer every question and take signals, return when the supervisor
+        is gone."""
         self._control.setblocking(False)
         reader, self._writer = await asyncio.open_connection(sock=self._control)
         self._writer.write(framed(READY))
         with contextlib.suppress(OSError):
-            while question := await reader.read(1):
-                if question == ASK:
+            while said := await reader.read(1):
+                if said == ASK:
                     self._writer.write(framed(COUNTS + metrics.encode(counts())))
+                else:
+                    signalled(signal.Signals(said[0]))
 
     async def last_words(self, counts: Snapshot) -> None:
         """The final counts, so that nothing that was counted is forgotten."""

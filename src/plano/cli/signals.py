@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from plano.http1.limits import ServerLimits
 
@@ -21,29 +22,43 @@ class Stop:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.hurry = asyncio.Event()
-        self.by_person = False
-        """Whether it was Ctrl-C: somebody is waiting for the prompt."""
+        self.leaves_idle = False
+        """Whether clients with nothing under way are left at once: somebody waits for the prompt or the
+        port."""
 
     def __call__(self, number: signal.Signals) -> None:
+        """SIGINT comes from a person, so it leaves idle clients at once."""
         if self.asked.is_set():
             self.hurry.set()
             return
-        self.by_person = number == signal.SIGINT
+        self.leaves_idle = number == signal.SIGINT
         self.asked.set()
 
 
 def watch(stop: Callable[[signal.Signals], None], say: Callable[[str], None]) -> None:
-    """From now on SIGTERM and SIGINT call `stop`, each time they come, and SIGHUP ends nothing."""
+    """From now on SIGTERM and SIGINT call `stop`, each time they come, and SIGHUP ends nothing.
+
+    Handlers of our own, not the loop's: those are gone when it closes, and a signal that came then would
+    make an orderly end look like a violent one.
+    """
     loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, stop, number)
-    loop.add_signal_handler(signal.SIGHUP, say, NO_RELOAD)
+
+    def came(number: int, _frame: FrameType | None) -> None:
+        if loop.is_closed():
+            return
+        if number == signal.SIGHUP:
+            loop.call_soon_threadsafe(say, NO_RELOAD)
+        else:
+            loop.call_soon_threadsafe(stop, signal.Signals(number))
+
+    for number in (*ENDING, signal.SIGHUP):
+        signal.signal(number, came)
 
 
 def ignore() -> None:
-    """The end is near: a signal that comes now would find no handler any more, and would make an
-    orderly end look like a violent one."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, (*ENDING, signal.SIGHUP))
+    """The end is near, whatever still comes; the last thing to be called inside the loop."""
+    for number in (*ENDING, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def in_words(numbers: Sequence[signal.Signals], limits: ServerLimits) -> str:

@@ -61,11 +61,11 @@ async def run_worker(
     on_ready: Callable[[], None],
     say: Callable[[str], None],
 ) -> None:
-    """Serve until `stop`, then drain. Idle connections are closed at once when a person waits for it."""
+    """Serve until `stop`, then drain."""
     await gateway.listen(listening)
     on_ready()
     await stop.asked.wait()
-    cut_short = await gateway.stop(grace_s=0.0 if stop.by_person else None, hurry=stop.hurry)
+    cut_short = await gateway.stop(grace_s=0.0 if stop.leaves_idle else None, hurry=stop.hurry)
     if cut_short:
         say(f"plano: {cut_short} answer{'s' * (cut_short > 1)} cut short, each with an error for its client")
 
@@ -79,8 +79,8 @@ async def _serve(
     reporting: list[asyncio.Task[None]] = []
 
     async def report() -> None:
-        await post.serve(gateway.recording.snapshot)
-        stop(signal.SIGTERM)
+        await post.serve(gateway.recording.snapshot, stop)
+        stop(signal.SIGINT)  # whoever starts another supervisor wants the port
 
     async with asyncio.TaskGroup() as group:
         await run_worker(

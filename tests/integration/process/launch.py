@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import yaml
 
 from tests.wall.gateway import Config
-from tests.wall.process import GatewayProcess
+from tests.wall.process import START_S, GatewayProcess
 from tests.wall.upstream import PATIENCE_S
 
 FREE = ("--host", "127.0.0.1", "--port", "0", "--admin-port", "0")
@@ -78,6 +78,19 @@ def _fields(stat: Path) -> list[str]:
         return stat.read_text().rpartition(")")[2].split()
     except OSError:
         return []
+
+
+async def comes_true(
+    running: GatewayProcess, condition: Callable[[], bool], *, within_s: float = START_S
+) -> None:
+    """Wait for what nobody announces; AssertionError when the process ends first."""
+    ended = asyncio.create_task(running.ended(within_s=within_s))
+    try:
+        while not condition():
+            await asyncio.wait([ended], timeout=0.01)
+            assert not ended.done(), f"the process ended and said {running.output!r}"
+    finally:
+        ended.cancel()
 
 
 async def kill(*pids: int, number: int = 9) -> None:
