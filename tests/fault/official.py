@@ -6,11 +6,14 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from anthropic import AsyncAnthropic
-from openai import AsyncOpenAI
+import anthropic
+import openai
 
 from plano.chat.dialect import Dialect
 from tests.fault.asks import MODELS
+
+RAISED = (openai.APIError, anthropic.APIError)
+"""The libraries' own errors for what an API has said: never a parser's or a socket's."""
 
 CHAT_MODEL = MODELS[Dialect.OPENAI_CHAT]
 MESSAGES_MODEL = MODELS[Dialect.ANTHROPIC_MESSAGES]
@@ -19,22 +22,22 @@ RESPONSES_MODEL = MODELS[Dialect.OPENAI_RESPONSES]
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    openai: AsyncOpenAI
-    anthropic: AsyncAnthropic
+    of_openai: openai.AsyncOpenAI
+    of_anthropic: anthropic.AsyncAnthropic
 
 
 @contextlib.asynccontextmanager
 async def official(url: str) -> AsyncIterator[Clients]:
     """Both libraries, pointed at a gateway."""
     async with (
-        AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as openai,
-        AsyncAnthropic(base_url=url, api_key="unused", max_retries=0) as anthropic,
+        openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as of_openai,
+        anthropic.AsyncAnthropic(base_url=url, api_key="unused", max_retries=0) as of_anthropic,
     ):
-        yield Clients(openai, anthropic)
+        yield Clients(of_openai, of_anthropic)
 
 
 async def chat_stream(clients: Clients) -> str:
-    stream = await clients.openai.chat.completions.create(
+    stream = await clients.of_openai.chat.completions.create(
         model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}], stream=True
     )
     reasons, texts = list[str](), list[str]()
@@ -47,7 +50,7 @@ async def chat_stream(clients: Clients) -> str:
 
 
 async def chat_helper(clients: Clients) -> str:
-    async with clients.openai.chat.completions.stream(
+    async with clients.of_openai.chat.completions.stream(
         model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}]
     ) as stream:
         completion = await stream.get_final_completion()
@@ -56,7 +59,7 @@ async def chat_helper(clients: Clients) -> str:
 
 
 async def responses_stream(clients: Clients) -> str:
-    stream = await clients.openai.responses.create(model=RESPONSES_MODEL, input="hi", stream=True)
+    stream = await clients.of_openai.responses.create(model=RESPONSES_MODEL, input="hi", stream=True)
     ends, texts = list[str](), list[str]()
     async for event in stream:
         if event.type == "response.output_text.delta":
@@ -67,13 +70,13 @@ async def responses_stream(clients: Clients) -> str:
 
 
 async def responses_helper(clients: Clients) -> str:
-    async with clients.openai.responses.stream(model=RESPONSES_MODEL, input="hi") as stream:
+    async with clients.of_openai.responses.stream(model=RESPONSES_MODEL, input="hi") as stream:
         response = await stream.get_final_response()
     return f"{response.output_text}, {[response.status]}"
 
 
 async def messages_stream(clients: Clients) -> str:
-    stream = await clients.anthropic.messages.create(
+    stream = await clients.of_anthropic.messages.create(
         model=MESSAGES_MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}], stream=True
     )
     ends, texts = list[str](), list[str]()
@@ -86,7 +89,7 @@ async def messages_stream(clients: Clients) -> str:
 
 
 async def messages_helper(clients: Clients) -> str:
-    async with clients.anthropic.messages.stream(
+    async with clients.of_anthropic.messages.stream(
         model=MESSAGES_MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}]
     ) as stream:
         message = await stream.get_final_message()
@@ -95,19 +98,19 @@ async def messages_helper(clients: Clients) -> str:
 
 
 async def chat_plain(clients: Clients) -> str:
-    completion = await clients.openai.chat.completions.create(
+    completion = await clients.of_openai.chat.completions.create(
         model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}]
     )
     return str(completion.choices[0].message.content)
 
 
 async def responses_plain(clients: Clients) -> str:
-    response = await clients.openai.responses.create(model=RESPONSES_MODEL, input="hi")
+    response = await clients.of_openai.responses.create(model=RESPONSES_MODEL, input="hi")
     return response.output_text
 
 
 async def messages_plain(clients: Clients) -> str:
-    message = await clients.anthropic.messages.create(
+    message = await clients.of_anthropic.messages.create(
         model=MESSAGES_MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}]
     )
     return "".join(block.text for block in message.content if block.type == "text")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from itertools import cycle
 
-import anthropic
-import openai
 import pytest
 
 from plano.chat.dialect import Dialect
@@ -24,12 +22,9 @@ from tests.fault.cuts import (
     events_told,
     telling_lengths,
 )
-from tests.fault.official import PLAIN_CALLS, STREAMING, Clients, Drive, official
+from tests.fault.official import PLAIN_CALLS, RAISED, STREAMING, Clients, Drive, official
 from tests.wall.answers import PLAIN, TEXT
 from tests.wall.gateway import config_at, gateway
-
-RAISED = (openai.APIError, anthropic.APIError)
-"""The libraries' own errors for what an API has said: never a parser's or a socket's."""
 
 
 async def _outcome(drive: Drive, clients: Clients) -> str:

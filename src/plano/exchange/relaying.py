@@ -217,7 +217,11 @@ class Relay:
     def _finish_stream(self, reader: StreamReader) -> None:
         rest = reader.finish()
         self._learn_from_stream(reader)
-        if not reader.ended and not (self.committed and reader.error is not None):
+        if not reader.ended and self.committed and reader.error is not None:
+            # The provider has said why. Not every client raises at each form of that: the end must tell.
+            self._reply.end_loudly()
+            return
+        if not reader.ended:
             raise UpstreamBroke("The provider's stream ended before its last event.")
         if not self.committed:
             self._commit(None)
