@@ -368,6 +368,17 @@ async def test_a_compressed_body_is_refused(client: RawClient, upstream: Scripte
     assert upstream.attempts == []
 
 
+async def test_a_refusal_before_the_body_is_read_keeps_the_callers_request_id(client: RawClient) -> None:
+    """The id is how its caller finds it in the log, above all when something was wrong with it."""
+    await client.send(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nx-request-id: mine-7\r\n"
+        b"content-length: 99999999\r\n\r\n"
+    )
+    reply = await client.reply()
+
+    assert (reply.status, reply.header("x-request-id")) == (413, "mine-7")
+
+
 @pytest.fixture
 async def nobody_there() -> AsyncIterator[RunningGateway]:
     """A gateway whose provider has gone."""

@@ -29,6 +29,8 @@ SHOWN: Final = frozenset(
 )  # fmt: skip
 """Keys whose values may be repeated in a message."""
 _LONGEST_SHOWN: Final = 80
+SHORTEST_KEY: Final = 20
+"""Characters; no provider's keys are shorter."""
 
 _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "text",
@@ -110,10 +112,17 @@ def _found(value: object, path: KeyPath, document: Document) -> str:
         return "an empty list" if value == [] else describe(value)
     if path in document.substituted:
         return f"{describe(value)} (from a variable)"
-    if not _may_show(path, document):
+    if not _may_show(path, document) or _may_be_a_key(value):
         return describe(value)
     shown = repr(value) if isinstance(value, str) else str(value).lower()[:_LONGEST_SHOWN]
     return shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + "…"
+
+
+def _may_be_a_key(value: object) -> bool:
+    """A long word with digits in it: somebody may have written a key beside the wrong name."""
+    if not isinstance(value, str) or len(value) < SHORTEST_KEY or " " in value or "/" in value:
+        return False
+    return any(letter.isdigit() for letter in value)
 
 
 def _may_show(path: KeyPath, document: Document) -> bool:

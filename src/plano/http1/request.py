@@ -6,7 +6,8 @@ account of what is held. What is not HTTP/1.1 is refused, and nothing is read af
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import httptools
@@ -40,6 +41,8 @@ class Refusal:
     path: str = ""
     """The path when it was already known: it tells which dialect to answer in."""
     started: float = 0.0
+    fields: Mapping[bytes, bytes] = field(default_factory=dict)
+    """The header fields that were read before it was refused."""
 
 
 class Request:
@@ -176,8 +179,9 @@ class RequestReader:
         request = self.request
         started = request.started if request is not None else self._shared.now()
         path = self._target.partition(b"?")[0].decode("ascii", "replace")
+        fields = request.fields if request is not None else {}
         self.release()
-        self._taker.refused(Refusal(kind, message, path, started))
+        self._taker.refused(Refusal(kind, message, path, started, fields))
 
     def release(self) -> None:
         """Nothing more will be read: let go of the request that was."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from plano.catalog.catalog import Catalog
@@ -74,7 +74,7 @@ class App:
         """What the HTTP edge could not read, answered and recorded."""
         problem = problems.problem_of(refusal)
         record = ExchangeRecord(
-            request_id=self._new_id(),
+            request_id=given_id(refusal.fields) or self._new_id(),
             method="",
             path=refusal.path[:SHOWN_PATH],
             at=self._today(),
@@ -106,11 +106,9 @@ class App:
 
     def _request_id(self, request: Request) -> str:
         """The caller's own id when it is well formed, else a new one."""
-        given = request.fields.get(REQUEST_ID)
+        given = given_id(request.fields)
         if given is not None:
-            if 0 < len(given) <= LONGEST_REQUEST_ID and REQUEST_ID_BYTES.issuperset(given):
-                return given.decode("ascii")
-            request.fields[REQUEST_ID] = b""
+            return given
         new = self._new_id()
         request.fields[REQUEST_ID] = new.encode("ascii")
         return new
@@ -161,3 +159,11 @@ class App:
         record.ended = self._now()
         record.bytes_out = reply.bytes_out
         self._recorder.record(record)
+
+
+def given_id(fields: Mapping[bytes, bytes]) -> str | None:
+    """The caller's `x-request-id`, when it is well formed."""
+    given = fields.get(REQUEST_ID)
+    if given is None or not 0 < len(given) <= LONGEST_REQUEST_ID or not REQUEST_ID_BYTES.issuperset(given):
+        return None
+    return given.decode("ascii")
