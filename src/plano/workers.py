@@ -37,8 +37,6 @@ SHORT_LIFE_S = 10.0
 """A worker that dies sooner is suspected to die again."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-KILL_AFTER_S = 10.0
-"""Beyond its own drain limit, before a worker that does not end is killed."""
 
 
 class Backoff:
@@ -144,8 +142,8 @@ class Supervisor:
     def is_ready(self) -> bool:
         return not self._stopping.is_set() and any(worker.is_ready for worker in self._workers)
 
-    async def run(self, *, drain_s: float) -> None:
-        """Keep the workers until `stop`; then let them drain, for `drain_s` plus a little at most."""
+    async def run(self, *, kill_after_s: float) -> None:
+        """Keep the workers until `stop`; then let them drain, and kill those that take longer."""
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(self._keep()) for _ in range(self._count)]
             polling = group.create_task(self._poll())
@@ -153,7 +151,7 @@ class Supervisor:
             polling.cancel()
             # The workers have their own; once the last of them has closed it, nobody is left waiting.
             self._listening.close()
-            _, late = await asyncio.wait(keepers, timeout=drain_s + KILL_AFTER_S)
+            _, late = await asyncio.wait(keepers, timeout=kill_after_s)
             if late:
                 for worker in tuple(self._workers):
                     worker.end(signal.SIGKILL)

@@ -38,6 +38,8 @@ Examples:
 """
 FEW_CONNECTIONS = 1000
 """So many serve a team; whoever has less, and did not ask for it, should know."""
+KILL_AFTER_S = 10.0
+"""Beyond its own drain limit, before a worker that does not end is killed."""
 
 
 @click.command("up", epilog=EXAMPLES)
@@ -157,7 +159,8 @@ class _Start:
 
         async with self._admin(render, supervisor.is_ready), asyncio.TaskGroup() as group:
             announcing = group.create_task(self._announce_when_ready(supervisor, count))
-            await supervisor.run(drain_s=self.configuration.server_limits.drain_s)
+            drain_s = self.configuration.server_limits.drain_s
+            await supervisor.run(kill_after_s=drain_s + KILL_AFTER_S)
             announcing.cancel()
         signals.ignore()
 
