@@ -2,7 +2,7 @@
 
 msgspec finds the values quickly but keeps no offsets and silently lets the last of two equal
 keys win. So the object is decoded to raw values and then walked over once by their lengths:
-each step matches a key and compares a value. Values end by themselves (a number at what follows
+each step matches a key and compares a value (a document without white space needs neither). Values end by themselves (a number at what follows
 it, which no key or brace can), so an equal prefix is an equal value and the offsets are exact.
 A walk that does not reach the closing brace through as many values as there are keys has met a
 duplicate; whose it is only matters then.
@@ -55,6 +55,25 @@ def decode(body: bytes) -> dict[str, msgspec.Raw]:
 
 def walk(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
     """Where each of the members that `decode` found in `body` stands; a duplicate key is refused."""
+    return _laid_out(members, len(body)) or _walked(body, members)
+
+
+def _laid_out(members: dict[str, msgspec.Raw], size: int) -> dict[str, Span] | None:
+    """Where they stand in a document of `size` bytes without any white space, which is how most clients
+    write; None when it is not written so. No way to write these members is shorter, and an escaped key,
+    a character of several bytes or a doubled key makes it longer: an equal length is a proof."""
+    spans: dict[str, Span] = {}
+    at = 1
+    for key, raw in members.items():
+        start = at + len(key) + 3
+        end = start + len(raw)
+        spans[key] = (at, start, end)
+        at = end + 1
+    return spans if at == size else None
+
+
+def _walked(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
+    """Where they stand, found key by key."""
     at = body.index(b"{") + 1
     spans: dict[str, Span] = {}
     for key, raw in members.items():
