@@ -1,11 +1,12 @@
 """The members of one JSON object: each value undecoded, and where in the bytes it stands.
 
 msgspec finds the values quickly but keeps no offsets and silently lets the last of two equal
-keys win. So the object is decoded to raw values and then walked over once by their lengths:
-each step matches a key and compares a value (a document without white space needs neither). Values end by themselves (a number at what follows
-it, which no key or brace can), so an equal prefix is an equal value and the offsets are exact.
-A walk that does not reach the closing brace through as many values as there are keys has met a
-duplicate; whose it is only matters then.
+keys win. So the object is decoded to raw values, and then its length is added up as if it held
+no white space; where that is not its length it is walked over once: each step matches a key and
+compares a value. Values end by themselves (a number at what follows it, which no key or brace
+can), so an equal prefix is an equal value and the offsets are exact. A walk that does not reach
+the closing brace through as many values as there are keys has met a duplicate; whose it is only
+matters then.
 """
 
 from __future__ import annotations
