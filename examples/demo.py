@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,8 @@ STOP_S = 40.0
 LOG_S = 2.0
 """Longer than the gateway keeps lines back."""
 SHOWN_CHARACTERS = 88
+READY = re.compile(r"ready on (http://\S+), admin on (http://\S+)")
+"""The line with which `plano up` says that it serves, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class Log:
         self._changed = threading.Condition()
         self._kept: list[str] = []
         self._live = False
+        self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -127,6 +129,17 @@ class Log:
                 else:
                     self._kept.append(line)
                     self._changed.notify()
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def ready(self) -> tuple[str, str] | None:
+        """Where the gateway says it listens, and where its admin listener does; None when it has ended, or
+        has not said so within reason."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or any(map(READY.search, self._kept)), START_S)
+            found = next(filter(None, map(READY.search, self._kept)), None)
+        return (found[1], found[2]) if found is not None else None
 
     def follow(self, *, requests: int = 0) -> None:
         """Show everything so far, and from now on each line as it comes. So many requests should
@@ -167,43 +180,29 @@ def gateway(port: int, admin_port: int) -> Iterator[tuple[subprocess.Popen[str],
         log.finish()
 
 
-def wait_until_ready(child: subprocess.Popen[str], url: str) -> bool:
-    """Whether `/readyz` answers before the gateway ends or the patience does."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + START_S
-    while child.poll() is None and time.monotonic() < deadline:
-        try:
-            with opener.open(f"{url}/readyz", timeout=1.0):
-                return True
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.02)
-    return False
-
-
 def free(wanted: int) -> int:
-    """`wanted` if nobody listens there, else a port that is free."""
+    """`wanted` if nobody listens there, else 0, with which the gateway takes any port that is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, wanted))
         except OSError:
-            probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    if port != wanted:
-        print(f"Port {wanted} is taken; using {port} instead.")
-    return port
+            print(f"Port {wanted} is taken; using another.")
+            return 0
+    return wanted
 
 
 def run(*, once: bool) -> int:
     port, admin_port = free(PORT), free(ADMIN_PORT)
-    url = f"http://{HOST}:{port}"
     print(f"Starting: plano up {CONFIG.parent.name}/{CONFIG.name} --port {port} --admin-port {admin_port}")
     started = time.perf_counter()
     with gateway(port, admin_port) as (child, log):
-        if not wait_until_ready(child, url):
+        ready = log.ready()
+        if ready is None:
             print("The gateway did not start. It said:")
             log.follow()
             return 1
+        url, admin_url = ready
         print(f"Ready on {url} after {time.perf_counter() - started:.1f} s.")
         print("Its models are simulated, so no key is needed and nothing leaves this machine.")
         http = openai.DefaultHttpxClient(trust_env=False)
@@ -216,11 +215,11 @@ def run(*, once: bool) -> int:
         log.follow(requests=len(QUESTIONS))
         if once:
             return 0
-        print(what_next(url, admin_port), flush=True)
+        print(what_next(url, admin_url), flush=True)
         return child.wait()
 
 
-def what_next(url: str, admin_port: int) -> str:
+def what_next(url: str, admin_url: str) -> str:
     return f"""
 It keeps running; Ctrl-C ends it. Try next:
 
@@ -230,7 +229,7 @@ It keeps running; Ctrl-C ends it. Try next:
   export OPENAI_BASE_URL={url}/v1
   export ANTHROPIC_BASE_URL={url}
 
-  {url}/v1/models lists the models; http://{HOST}:{admin_port}/metrics counts what they do.
+  {url}/v1/models lists the models; {admin_url}/metrics counts what they do.
 """
 
 
