@@ -42,6 +42,7 @@ async def test_the_next_request_is_not_begun_before_the_answer_is_out() -> None:
         *map(Chunk, CHAT_EVENTS[:2]),
         Pause(),
         *map(Chunk, CHAT_EVENTS[2:]),
+        LastChunk(),
     ]
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
         upstream.script = slow
