@@ -88,7 +88,7 @@ class GatewayProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
-        await asyncio.wait(self._readers)
+        await asyncio.wait(self._readers, timeout=STOP_S)
 
     async def _read(self, stream: asyncio.StreamReader | None, into: bytearray) -> None:
         while stream is not None and (data := await stream.read(1 << 16)):
