@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+Place = Callable[[], AbstractContextManager[int]]
+"""Makes a port of loopback for as long as its context lasts."""
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ tokens are paid for. Here the connection's end is seen whatever the exchange wai
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import request
 from tests.fault.baseline import held, turns, unharmed, until
 from tests.fault.cuts import Cuts
-from tests.fault.nowhere import deaf, full_backlog
+from tests.fault.nowhere import Place, deaf, full_backlog
 from tests.wall.answers import CHAT, CHAT_EVENTS
 from tests.wall.gateway import RunningGateway, config_at, gateway
 from tests.wall.raw_client import RawClient
@@ -145,31 +144,40 @@ async def test_departures_are_noticed_within_a_quarter_of_a_second(
     assert [line["status"] for line in lines].count(499) == len(taken_s)
 
 
+MESSAGES = request(Dialect.ANTHROPIC_MESSAGES)
+LARGE = request(
+    Dialect.ANTHROPIC_MESSAGES, body=b'{"model": "anthropic/claude-wall", "x": "%b"}' % (b"x" * 16_000_000)
+)
 NOWHERE = [
-    pytest.param(full_backlog, "http", id="TCP"),
-    pytest.param(deaf, "https", id="TLS"),
+    pytest.param(full_backlog, "http", MESSAGES, "connect", id="in TCP"),
+    pytest.param(deaf, "https", MESSAGES, "connect", id="in TLS"),
+    pytest.param(deaf, "http", LARGE, "head", id="while the request is not taken"),
 ]
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("place", "scheme"), NOWHERE)
-async def test_a_client_that_leaves_while_connecting_leaves_no_socket_behind(
-    place: Callable[[], contextlib.AbstractContextManager[int]], scheme: str, way: str
+@pytest.mark.parametrize(("place", "scheme", "wire", "phase"), NOWHERE)
+async def test_a_client_that_leaves_an_upstream_that_does_not_listen_leaves_no_socket_behind(
+    place: Place,
+    scheme: str,
+    wire: bytes,
+    phase: str,
+    way: str,
 ) -> None:
-    """The connect limit is for clients that wait; without one there is nothing to connect for."""
+    """Limits are for clients that wait; without one there is nothing to connect for."""
     async with Cuts() as upstream:
         with place() as port:
             config = config_at(upstream)
             config["model_providers"][1]["base_url"] = f"{scheme}://127.0.0.1:{port}"
             async with gateway(config) as running, unharmed(running) as before:
                 async with RawClient(running.port) as client:
-                    await client.send(request(Dialect.ANTHROPIC_MESSAGES))
+                    await client.send(wire)
                     # The client's socket, the gateway's side of it, and the one that connects.
                     await until(lambda: held(running).descriptors == before.descriptors + 3)
                     await turns()
                     WAYS[way](client)
                     await until(lambda: held(running).in_flight == 0, within_s=GENEROUS_S)
-                await assert_client_left(running, "connect")
+                await assert_client_left(running, phase)
 
 
 @pytest.mark.parametrize("way", WAYS)

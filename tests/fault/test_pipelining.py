@@ -9,7 +9,7 @@ from tests.fault.cuts import STREAMS, TERMINAL, Cuts, cut_stream
 from tests.wall.answers import CHAT_EVENTS, PLAIN
 from tests.wall.gateway import config_at, gateway
 from tests.wall.raw_client import RawClient
-from tests.wall.script import EVENT_STREAM, Chunk, Head, Pause, Script, Stall
+from tests.wall.script import EVENT_STREAM, Chunk, Head, LastChunk, Pause, Script, Stall
 
 CHAT = Dialect.OPENAI_CHAT
 MESSAGES = Dialect.ANTHROPIC_MESSAGES

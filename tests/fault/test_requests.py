@@ -230,6 +230,24 @@ async def test_bodies_that_are_too_many_together_are_shed() -> None:
         assert kept.status == 200
 
 
+async def test_connections_that_are_too_many_are_shed() -> None:
+    """Before descriptors run out, and with a word about coming again; who was here first is served."""
+    limits = listener(max_connections="2")
+    async with Cuts() as upstream, gateway(config_at(upstream, **limits)) as running, unharmed(running):
+        async with RawClient(running.port) as first, RawClient(running.port) as second:
+            await until(lambda: len(running.worker.server.connections) == 2)
+            async with RawClient(running.port) as third:
+                shed = told(*await third.read_to_end())
+            kept = []
+            for client in (first, second):
+                await client.send(WHOLE)
+                kept.append((await client.reply()).status)
+
+        assert (shed.status, shed.error(CHAT)["code"]) == (503, "overloaded")
+        assert shed.headers["retry-after"] == "1"
+        assert kept == [200, 200]
+
+
 SLOW = listener(request_headers_s="150ms", request_body_s="150ms")
 WHOLE = request(CHAT)
 HEAD_BYTES = WHOLE.index(b"\r\n\r\n") + 4

@@ -7,8 +7,7 @@ nothing has gone out, as the stream's last event afterwards.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -17,7 +16,7 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import answered, request
 from tests.fault.baseline import unharmed
 from tests.fault.cuts import FIRST_CONTENT, Cuts
-from tests.fault.nowhere import deaf, full_backlog
+from tests.fault.nowhere import Place, deaf, full_backlog
 from tests.fault.told import Told, error_in_event, events_in, told
 from tests.wall.answers import CHAT, CHAT_EVENTS, EVENTS
 from tests.wall.gateway import config_at, gateway, listener
@@ -216,9 +215,7 @@ NOWHERE = [
 
 
 @pytest.mark.parametrize(("place", "scheme"), NOWHERE)
-async def test_connecting_takes_no_longer_than_its_limit(
-    place: Callable[[], AbstractContextManager[int]], scheme: str
-) -> None:
+async def test_connecting_takes_no_longer_than_its_limit(place: Place, scheme: str) -> None:
     """A black hole in the network is an error in a moment, not in two minutes."""
     async with Cuts() as upstream:
         with place() as port:
