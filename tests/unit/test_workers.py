@@ -231,10 +231,10 @@ async def test_a_worker_that_dies_during_a_scrape_is_counted_once(tmp_path: Path
         said,
         _,
     ):
-        await scraped(supervisor, at_least=1)
-        await said.until(1)
+        during = await scraped(supervisor, at_least=1)
+        after = await supervisor.snapshot()
 
-        assert requests_of(await supervisor.snapshot()) == 3
+        assert (requests_of(during), requests_of(after), len(said.lines)) == (3, 3, 1)
 
 
 async def scraped(supervisor: Supervisor, *, at_least: int) -> Snapshot:
