@@ -87,7 +87,7 @@ async def test_the_same_names_under_the_catch_all_are_data(upstream: ScriptedUps
     ("name", "path"),
     [
         ("a?b=c&api-version=1", "a%3Fb%3Dc%26api-version%3D1"),
-        ("../../secret", "..%2F..%2Fsecret"),
+        ("a/..b", "a%2F..b"),
         ("a#b", "a%23b"),
         ("a%0d%0aX:1", "a%250d%250aX%3A1"),
         ("{model}", "%7Bmodel%7D"),
@@ -102,6 +102,17 @@ async def test_a_name_in_a_path_stays_one_segment(
 
     target = upstream.attempts[0].request.target
     assert target == f"/openai/deployments/{path}/chat/completions?api-version=2025-01-01-preview"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../secret", "a/../../b"])
+async def test_a_name_that_leads_out_of_its_path_is_nobodys(
+    client: RawClient, upstream: ScriptedUpstream, name: str
+) -> None:
+    """Between here and the provider somebody may resolve it, quoted or not."""
+    await client.post(CHAT, json.dumps({"model": f"azure_openai/{name}"}).encode())
+
+    reply = await client.reply()
+    assert (reply.status, upstream.attempts) == (404, [])
 
 
 @pytest.mark.parametrize(

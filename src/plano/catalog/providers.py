@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pkgutil import get_data
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 import yaml
 
-from plano.catalog.catalog import Endpoint
+from plano.catalog.catalog import MODEL_IN_PATH, Endpoint
 from plano.chat.dialect import Dialect
 
 SIMULATED: Final = "simulated"
@@ -85,13 +85,13 @@ def endpoints(provider: Provider, base_url: str | None, model: str) -> dict[Dial
     """
     url = _split(provider, base_url or provider.base_url or "")
     prefix = _prefix(provider, url)
-    filled = model if "*" not in model else "{model}"
+    filled = MODEL_IN_PATH if "*" in model else quote(model, safe="")
     return {
         dialect: Endpoint(
             url.scheme,
             url.hostname or "",
             _PORTS[url.scheme] if url.port is None else url.port,
-            prefix + spoken.path.replace("{model}", filled),
+            prefix + spoken.path.replace(MODEL_IN_PATH, filled),
             url.query or provider.query,
             spoken.auth,
             spoken.headers,

@@ -9,6 +9,8 @@ LONGEST_NAME: Final = 256
 NOT_NAMED: Final = frozenset(("", "none", "auto", "plano/auto"))
 """What clients send as `model` to say: decide for me. Nothing can be called so."""
 
+_STEPS: Final = frozenset((".", ".."))
+"""Parts of a path that name no place but lead to one."""
 _FAMILIES: Final = (
     ("gpt-", "openai"),
     ("chatgpt-", "openai"),
@@ -30,10 +32,31 @@ _FAMILIES: Final = (
 
 
 def is_model_name(text: str) -> bool:
-    """Whether `text` may be `provider/model`: it goes into header fields, so visible ASCII only."""
+    """Whether `text` may be `provider/model`: it goes into header fields, so visible ASCII only, and into
+    paths, where `.` and `..` are no names."""
     provider, slash, model = text.partition("/")
     well_formed = bool(provider and slash and model) and len(text) <= LONGEST_NAME
-    return well_formed and text.isascii() and text.isprintable() and " " not in text
+    return well_formed and all(map(_is_visible, text)) and not _STEPS.intersection(text.split("/"))
+
+
+def _is_visible(letter: str) -> bool:
+    return "!" <= letter <= "~"
+
+
+def what_is_wrong(text: str) -> str | None:
+    """What in `text` no model's name has, where its form alone does not show that."""
+    if len(text) > LONGEST_NAME:
+        return f"it has {len(text)} characters, and at most {LONGEST_NAME} are taken"
+    strange = next((letter for letter in text if not _is_visible(letter)), None)
+    if strange is not None:
+        called = "a space" if strange == " " else repr(strange)
+        return f"there is {called} in it, and only visible ASCII characters are taken"
+    step = next((part for part in text.split("/") if part in _STEPS), None)
+    if step is not None:
+        return f"the part {step!r} would lead out of the provider's path"
+    if "*" in text and not is_declarable(text):
+        return "'*' stands for all models, as the whole last part"
+    return None
 
 
 def is_declarable(text: str) -> bool:

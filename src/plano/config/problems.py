@@ -30,7 +30,7 @@ class Problem:
 
     def __str__(self) -> str:
         path = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.place.line}:{self.place.column}: {path}{self.message}"
+        return printable(f"{self.file}:{self.place.line}:{self.place.column}: {path}{self.message}")
 
 
 class ConfigurationInvalid(Exception):
@@ -46,7 +46,16 @@ def spell(path: KeyPath) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, whatever it holds: what no screen can show is written as Python does."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
 
 
 def did_you_mean(wrong: str, choices: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from plano.config.configuration import Configuration, ProviderRow
 from plano.config.migrate import numbered
-from plano.config.model_names import NOT_NAMED, is_declarable, is_wildcard, suggest_full
+from plano.config.model_names import NOT_NAMED, is_declarable, is_wildcard, suggest_full, what_is_wrong
 from plano.config.problems import KeyPath
 from plano.config.schema import CostSource, LatencySource, LegacyListener, LegacyListeners
 from plano.config.soundness import Sound
@@ -34,8 +34,8 @@ def model_names(configuration: Configuration, _: Sound) -> Iterator[Fault]:
     """A model says whose it is."""
     for row in configuration.providers:
         if not is_declarable(row.model):
-            full = suggest_full(row.model)
-            hint = f" (did you mean {full!r}?)" if full else ""
+            full, fault = suggest_full(row.model), what_is_wrong(row.model)
+            hint = f" (did you mean {full!r}?)" if full else f" ({fault})" if fault else ""
             message = (
                 f"Invalid model name {row.model[:120]}. Please provide model name in the format "
                 f"<provider>/<model_id> or <provider>/* for wildcards.{hint}"

@@ -169,3 +169,15 @@ def test_what_is_no_address_is_refused_without_being_shown(base_url: str) -> Non
         endpoints(known_providers()["openai"], base_url, "m")
 
     assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "segment"), [("a?b#c", "a%3Fb%23c"), ("my/4o", "my%2F4o"), ("{model}", "%7Bmodel%7D")]
+)
+def test_a_declared_model_in_a_path_stays_one_segment(model: str, segment: str) -> None:
+    """What an id holds is part of a name, not of an address; members are written the same way."""
+    azure = known_providers()["azure_openai"]
+
+    found = endpoints(azure, "https://x.openai.azure.com", model)
+
+    assert found[CHAT].path == f"/openai/deployments/{segment}/chat/completions"
