@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Final, Literal
 from urllib.parse import quote
 
 from plano.catalog.names import ModelId, ProviderId, RouteName
+from plano.catalog.near import Names
 from plano.chat.dialect import Dialect
-from plano.config.model_names import LONGEST_NAME, is_model_name, is_wildcard
+from plano.config.model_names import LONGEST_NAME, NOT_NAMED, is_model_name, is_wildcard
 from plano.config.secret import Secret
 
 __all__ = [
     "CATCH_ALL",
+    "NOT_NAMED",
     "Catalog",
     "Endpoint",
     "Found",
@@ -33,7 +34,7 @@ CATCH_ALL: Final = "*"
 MODEL_IN_PATH: Final = "{model}"
 """Stands for the model in the path of a wildcard's endpoint (Azure names it there)."""
 MOST_REMEMBERED: Final = 1024
-"""Wildcard members whose answer is kept; a client may invent any number."""
+"""Wildcard members whose answer is kept, and as many names that are nobody's: clients may invent more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,17 @@ class Route:
 class Catalog:
     """Every model, alias and route; finds the model a name means."""
 
-    __slots__ = ("_known", "_remembered", "_wildcards", "aliases", "default", "models", "routes")
+    __slots__ = (
+        "_known",
+        "_missing",
+        "_names",
+        "_remembered",
+        "_wildcards",
+        "aliases",
+        "default",
+        "models",
+        "routes",
+    )
 
     def __init__(
         self, models: Iterable[Model], aliases: Mapping[str, Found], routes: Iterable[Route] = ()
@@ -129,8 +140,10 @@ class Catalog:
         self.routes: Final = tuple(routes)
         self.default: Final = next((model for model in self.models if model.is_default), None)
         self._known = _index(self.models, self.aliases)
+        self._names = Names(self._known)
         self._wildcards = {model.id[:-2]: model for model in self.models if model.is_wildcard}
         self._remembered: dict[str, Found] = {}
+        self._missing: dict[str, Missing] = {}
 
     def find(self, requested: str) -> Found | Missing:
         """Exact name, alias, full model, bare id, wildcard member, catch-all: the first that fits."""
@@ -142,18 +155,23 @@ class Catalog:
             return remembered
         found = self._member(requested) or self.aliases.get(CATCH_ALL)
         if found is None:
-            return Missing(near=self.near(requested))
+            return self._nobodys(requested)
         if found.by == "wildcard":
             if len(self._remembered) >= MOST_REMEMBERED:
                 self._remembered.clear()
             self._remembered[requested] = found
         return found
 
-    def near(self, requested: str) -> tuple[str, ...]:
-        """Up to three names that look like `requested`."""
+    def _nobodys(self, requested: str) -> Missing:
+        """Up to three names that look like `requested`; looked for once, as clients repeat their mistakes."""
         if len(requested) > LONGEST_NAME:
-            return ()
-        return tuple(get_close_matches(requested, self._known, n=3, cutoff=0.6))
+            return Missing()
+        missing = self._missing.get(requested)
+        if missing is None:
+            if len(self._missing) >= MOST_REMEMBERED:
+                self._missing.clear()
+            missing = self._missing[requested] = Missing(near=self._names.like(requested))
+        return missing
 
     def _member(self, requested: str) -> Found | None:
         if not self._wildcards or not is_model_name(requested) or requested.endswith("*"):

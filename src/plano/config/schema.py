@@ -8,7 +8,7 @@ agents and prompts, which this router does not serve, are in `schema_unserved`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -198,15 +198,6 @@ class Overrides(BaseModel):
     optimize_context_window: Flag = False
     use_agent_orchestrator: Flag = False
     disable_signals: Flag = False
-
-    ELSEWHERE: ClassVar[tuple[str, ...]] = (
-        "agent_orchestration_model",
-        "prompt_target_intent_matching_threshold",
-        "optimize_context_window",
-        "use_agent_orchestrator",
-        "disable_signals",
-    )
-    """What only concerns parts that this router does not serve."""
 
 
 class PromptCaching(Strict):

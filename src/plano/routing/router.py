@@ -6,13 +6,11 @@ What a name leads to never changes while a catalog lives, so decisions for names
 
 from __future__ import annotations
 
-from plano.catalog.catalog import Catalog, Missing
+from plano.catalog.catalog import NOT_NAMED, Catalog, Missing
 from plano.catalog.names import RequestedModel
 from plano.errors import ModelNotFound, NoModel
 from plano.routing.decision import Candidate, Decision, Reason
 
-NOT_NAMED = frozenset(("", "none", "auto", "plano/auto"))
-"""What clients send as `model` to say: decide for me."""
 MOST_REMEMBERED = 4096
 """Decisions kept for names; wildcard members can be any number."""
 LONGEST_REMEMBERED = 256

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from plano.catalog.build import build
 from plano.catalog.catalog import MOST_REMEMBERED, Catalog, Found, Missing
 from plano.config.configuration import Configuration, ProviderRow
-from plano.config.model_names import NOT_NAMED
-from plano.routing.router import NOT_NAMED as LEFT_TO_THE_LADDER
 
 
 def row(
@@ -94,7 +92,7 @@ def test_the_closest_wildcard_takes_a_member() -> None:
 NOBODYS = [
     "", "/", "*", "gpt-5", "FAST", "google", "claude-opus-4-1", "anthropic/", "anthropic/*",
     "openrouter/google/*", "anthropic/a b", "anthropic/a\r\nx-evil: 1", "anthropic/é",
-    "anthropic/" + "x" * 300,
+    "anthropic/" + "x" * 300, "anthropic/..", "anthropic/.", "anthropic/a/../b", "anthropic/../x",
 ]  # fmt: skip
 
 
@@ -110,6 +108,17 @@ def test_near_names_are_told() -> None:
 
     assert isinstance(found, Missing)
     assert found.near[0] == "gpt-4o"
+
+
+def test_names_nobody_has_are_remembered_up_to_a_bound() -> None:
+    """Clients repeat their mistakes; and a client may make any number of them."""
+    catalog = catalog_of(row("openai/gpt-4o"))
+
+    for number in range(2 * MOST_REMEMBERED):
+        catalog.find(f"gpt-{number}")
+
+    assert len(catalog._missing) <= MOST_REMEMBERED
+    assert catalog.find("gpt-4p") is catalog.find("gpt-4p")
 
 
 def test_a_bare_id_of_several_is_nobodys_and_says_whose() -> None:
@@ -178,8 +187,3 @@ def test_any_text_is_found_or_missing(requested: str) -> None:
     assert isinstance(found, Missing) or (
         found.id.isascii() and found.id.isprintable() and " " not in found.id
     )
-
-
-def test_the_names_that_leave_the_choice_are_the_ladders() -> None:
-    """What the file refuses as a name is what the ladder never looks up."""
-    assert NOT_NAMED == LEFT_TO_THE_LADDER

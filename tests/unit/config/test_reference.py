@@ -14,6 +14,7 @@ from plano.catalog.providers import known_providers
 from plano.chat.dialect import Dialect
 from plano.config.environment import KEY_VARIABLES
 from plano.config.limits import NAMES
+from plano.config.notices import UNSERVED
 from plano.config.schema import File, Listener, Overrides, Provider, Routing, RoutingPreference
 
 PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text("utf-8")
@@ -45,7 +46,7 @@ def test_every_key_is_described() -> None:
         for key in form.model_fields
     }
     elsewhere = {
-        *Overrides.ELSEWHERE,
+        *(key.removeprefix("overrides.") for key in UNSERVED if key.startswith("overrides.")),
         "llm_provider",
         "model",
         "agents",
