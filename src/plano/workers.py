@@ -2,9 +2,10 @@
 
 The supervisor binds the port; workers inherit the listening socket. A connection that waits to be
 accepted therefore belongs to no worker, and is not lost when one of them dies. Between the two runs
-a socket pair: the worker is sent its orders, then single bytes, and answers in frames. Signals go
-that way too: one that comes while a process starts would hit it unprepared, and two equal ones may
-melt into one. When either end closes, the other knows that its partner is gone.
+a socket pair: the worker is sent its orders, then single bytes, and answers in frames. How to end is
+said there too: a signal would hit a process that starts unprepared, two equal ones may melt into
+one, and where everybody is sent one at once nobody could tell the first from the second. When
+either end closes, the other knows that its partner is gone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 import msgspec
 
@@ -37,6 +39,17 @@ SHORT_LIFE_S = 10.0
 """A worker that dies sooner is suspected to die again."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+
+
+class Ending(Enum):
+    """How a worker is told to end."""
+
+    DRAIN = b"d"
+    """In order: idle clients are told first."""
+    LEAVE = b"l"
+    """In order, but idle clients are left at once."""
+    HURRY = b"h"
+    """What is under way is cut short."""
 
 
 class Backoff:
@@ -98,12 +111,11 @@ class Worker:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 await self._answered.wait()
 
-    def tell(self, number: signal.Signals) -> None:
-        """Pass on SIGTERM or SIGINT."""
+    def tell(self, ending: Ending) -> None:
         if self._writer is None:
-            self._untold += bytes([number])
+            self._untold += ending.value
         else:
-            self._writer.write(bytes([number]))
+            self._writer.write(ending.value)
 
     def end(self, number: signal.Signals) -> None:
         """Send the process a real signal."""
@@ -157,12 +169,18 @@ class Supervisor:
                     worker.end(signal.SIGKILL)
 
     def stop(self, number: signal.Signals) -> None:
-        """Pass SIGTERM or SIGINT on to the workers: the first ends them in order, a second one in a hurry."""
-        nobody_waits = self._stopping.is_set() or not self.ready.is_set()
+        """SIGTERM ends the workers in order, SIGINT too but without a grace for idle clients; a second one
+        of either ends them in a hurry."""
+        ending = Ending.LEAVE if number == signal.SIGINT else Ending.DRAIN
+        if self._stopping.is_set():
+            ending = Ending.HURRY
+        is_expected = self.ready.is_set() and ending is not Ending.HURRY
         self._stopping.set()
         for worker in tuple(self._workers):
-            worker.tell(number)
-            if nobody_waits and not worker.has_served:
+            if worker.has_served or is_expected:
+                worker.tell(ending)
+            else:
+                worker.tell(Ending.HURRY)
                 worker.end(signal.SIGTERM)
 
     async def snapshot(self) -> Snapshot:
@@ -251,11 +269,9 @@ class Post:
             (size,) = FRAME.unpack(_exactly(file.read, FRAME.size))
             return _exactly(file.read, size)
 
-    async def serve(
-        self, counts: Callable[[], Snapshot], signalled: Callable[[signal.Signals], None]
-    ) -> None:
-        """Say that this worker serves, answer every question and take signals, return when the supervisor
-        is gone."""
+    async def serve(self, counts: Callable[[], Snapshot], told: Callable[[Ending], None]) -> None:
+        """Say that this worker serves, answer every question, hand on how to end, and return when the
+        supervisor is gone."""
         self._control.setblocking(False)
         reader, self._writer = await asyncio.open_connection(sock=self._control)
         self._writer.write(framed(READY))
@@ -264,7 +280,7 @@ class Post:
                 if said == ASK:
                     self._writer.write(framed(COUNTS + metrics.encode(counts())))
                 else:
-                    signalled(signal.Signals(said[0]))
+                    told(Ending(said))
 
     async def last_words(self, counts: Snapshot) -> None:
         """The final counts, so that nothing that was counted is forgotten."""

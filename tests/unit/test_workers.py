@@ -22,6 +22,7 @@ from plano.workers import (
     READY,
     SHORT_LIFE_S,
     Backoff,
+    Ending,
     Post,
     Supervisor,
     framed,
@@ -151,18 +152,27 @@ async def test_a_worker_that_serves_makes_the_supervisor_ready() -> None:
         assert (before, supervisor.is_ready()) == (False, True)
 
 
-async def test_a_worker_is_told_its_orders_and_then_the_signals(tmp_path: Path) -> None:
-    """Over one socket, in order: two signals of one kind stay two."""
+@pytest.mark.parametrize(
+    ("number", "ending"),
+    [
+        pytest.param(signal.SIGTERM, Ending.DRAIN, id="SIGTERM"),
+        pytest.param(signal.SIGINT, Ending.LEAVE, id="SIGINT"),
+    ],
+)
+async def test_a_worker_is_told_its_orders_and_then_how_to_end(
+    number: signal.Signals, ending: Ending, tmp_path: Path
+) -> None:
+    """Over one socket, in order: a second signal is another word, however fast it follows."""
     heard = tmp_path / "heard"
-    listening = "orders = hear(); tell(b'r'); signals = control.recv(2, socket.MSG_WAITALL)\n"
-    noting = f"open({str(heard)!r}, 'wb').write(orders + signals)"
+    listening = "orders = hear(); tell(b'r'); endings = control.recv(2, socket.MSG_WAITALL)\n"
+    noting = f"open({str(heard)!r}, 'wb').write(orders + endings)"
     async with supervised(*script(listening + noting)) as (supervisor, _, running):
         await supervisor.ready.wait()
-        supervisor.stop(signal.SIGTERM)
-        supervisor.stop(signal.SIGTERM)
+        supervisor.stop(number)
+        supervisor.stop(number)
         await running
 
-    assert _content(heard) == ORDERS + bytes([signal.SIGTERM, signal.SIGTERM])
+    assert _content(heard) == ORDERS + ending.value + Ending.HURRY.value
 
 
 def _content(file: Path) -> bytes:
@@ -283,18 +293,18 @@ def test_without_a_supervisor_there_are_no_orders(ends: Ends) -> None:
         Post(ours).orders()
 
 
-async def test_a_worker_answers_questions_and_hears_signals_until_its_partner_is_gone(ends: Ends) -> None:
-    """Everything a supervisor has to say comes this way, its end included."""
+async def test_a_worker_answers_and_hears_until_its_partner_is_gone(ends: Ends) -> None:
+    """Everything a supervisor has to say comes this way, its own end included."""
     theirs, ours = ends
-    signals: list[signal.Signals] = []
-    theirs.sendall(b"?" + bytes([signal.SIGTERM, signal.SIGTERM]))
+    told: list[Ending] = []
+    theirs.sendall(b"?dh")
     theirs.shutdown(socket.SHUT_WR)
     post = Post(ours)
 
-    await post.serve(lambda: counted(3), signals.append)
+    await post.serve(lambda: counted(3), told.append)
     await post.last_words(counted(4))
 
-    assert signals == [signal.SIGTERM, signal.SIGTERM]
+    assert told == [Ending.DRAIN, Ending.HURRY]
     assert theirs.makefile("rb").read() == b"".join(
         framed(payload) for payload in (READY, COUNTS + encode(counted(3)), COUNTS + encode(counted(4)))
     )

@@ -17,7 +17,7 @@ NO_RELOAD = (
 
 
 class Stop:
-    """What the signals have asked for: first an orderly end, then a quick one."""
+    """What has been asked for: first an orderly end, then a quick one."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -26,13 +26,17 @@ class Stop:
         """Whether clients with nothing under way are left at once: somebody waits for the prompt or the
         port."""
 
-    def __call__(self, number: signal.Signals) -> None:
-        """SIGINT comes from a person, so it leaves idle clients at once."""
+    def ask(self, *, leave_idle: bool) -> None:
+        """An orderly end, however often it is asked for."""
+        if not self.asked.is_set():
+            self.leaves_idle = leave_idle
+            self.asked.set()
+
+    def signalled(self, number: signal.Signals) -> None:
+        """A second signal hurries; SIGINT comes from a person, who waits."""
         if self.asked.is_set():
             self.hurry.set()
-            return
-        self.leaves_idle = number == signal.SIGINT
-        self.asked.set()
+        self.ask(leave_idle=number == signal.SIGINT)
 
 
 def watch(stop: Callable[[signal.Signals], None], say: Callable[[str], None]) -> None:
@@ -61,13 +65,15 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def in_words(numbers: Sequence[signal.Signals], limits: ServerLimits) -> str:
-    """What the last of these signals has started, for who sent it."""
+def in_words(numbers: Sequence[signal.Signals], limits: ServerLimits, *, idle: bool) -> str:
+    """What the last of these signals has started, for who sent it; `idle`: nothing is being answered."""
     if len(numbers) > 1:
         return "plano: ending now; answers under way are cut short"
-    if numbers[0] == signal.SIGINT:
-        return f"plano: stopping; answers under way have {limits.drain_s:g} s, Ctrl-C again ends them now"
-    return (
-        f"plano: draining; clients have {limits.drain_idle_s:g} s to learn of it, answers under way "
-        f"{limits.drain_s:g} s; a second signal ends them now"
-    )
+    if numbers[0] == signal.SIGTERM:
+        return (
+            f"plano: draining; clients have {limits.drain_idle_s:g} s to learn of it, answers under way "
+            f"{limits.drain_s:g} s; a second signal ends them now"
+        )
+    if idle:
+        return "plano: stopping"
+    return f"plano: stopping; answers under way have {limits.drain_s:g} s, Ctrl-C again ends them now"

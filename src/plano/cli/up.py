@@ -127,8 +127,8 @@ class _Start:
     async def alone(self) -> None:
         """One worker, in this process, with the admin listener beside it."""
         stop = signals.Stop()
-        self._watch(stop)
         gateway = prepare(self.configuration, self.catalog, self.orders)
+        self._watch(stop.signalled, lambda: gateway.in_flight.count == 0)
 
         async def render(accept: str) -> tuple[str, bytes]:
             return await bootstrap.render(gateway.recording.snapshot(), accept)
@@ -152,7 +152,7 @@ class _Start:
             listening=self.ports.models,
             say=lambda text: self.say(f"plano: {text}"),
         )
-        self._watch(supervisor.stop)
+        self._watch(supervisor.stop, lambda: not supervisor.is_ready())
 
         async def render(accept: str) -> tuple[str, bytes]:
             return await bootstrap.render(await supervisor.snapshot(), accept)
@@ -164,12 +164,13 @@ class _Start:
             announcing.cancel()
         signals.ignore()
 
-    def _watch(self, stop: Callable[[signal.Signals], None]) -> None:
+    def _watch(self, stop: Callable[[signal.Signals], None], idle: Callable[[], bool]) -> None:
         came: list[signal.Signals] = []
+        limits = self.configuration.server_limits
 
         def stopped(number: signal.Signals) -> None:
             came.append(number)
-            self.say(signals.in_words(came, self.configuration.server_limits))
+            self.say(signals.in_words(came, limits, idle=idle()))
             stop(number)
 
         signals.watch(stopped, self.say)

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -25,7 +26,7 @@ from plano.cli.standard_error import StandardError
 from plano.config.load import Configuration, ConfigurationInvalid
 from plano.config.texts import Texts
 from plano.observe.access_log import LogFormat
-from plano.workers import Post
+from plano.workers import Ending, Post
 
 YOUNG_OBJECTS = 20_000
 """Objects made before the collector looks for cycles: a request makes few, and they are freed by count."""
@@ -73,14 +74,17 @@ async def run_worker(
 async def _serve(
     gateway: bootstrap.Gateway, listening: socket.socket, post: Post, say: Callable[[str], None]
 ) -> None:
-    """Serve under a supervisor: report to it, and do not outlive it."""
+    """Serve under a supervisor: report to it, and do not outlive it.
+
+    Only the supervisor can hurry: a signal that everybody was sent arrives here twice.
+    """
     stop = signals.Stop()
-    signals.watch(stop, lambda _: None)
+    signals.watch(lambda number: stop.ask(leave_idle=number == signal.SIGINT), lambda _: None)
     reporting: list[asyncio.Task[None]] = []
 
     async def report() -> None:
-        await post.serve(gateway.recording.snapshot, stop)
-        stop(signal.SIGINT)  # whoever starts another supervisor wants the port
+        await post.serve(gateway.recording.snapshot, partial(_end, stop))
+        stop.ask(leave_idle=True)  # whoever starts another supervisor wants the port
 
     async with asyncio.TaskGroup() as group:
         await run_worker(
@@ -93,6 +97,15 @@ async def _serve(
         await post.last_words(gateway.recording.snapshot())
         reporting[0].cancel()
     signals.ignore()
+
+
+def _end(stop: signals.Stop, ending: Ending) -> None:
+    match ending:
+        case Ending.DRAIN | Ending.LEAVE:
+            stop.ask(leave_idle=ending is Ending.LEAVE)
+        case Ending.HURRY:
+            stop.ask(leave_idle=True)
+            stop.hurry.set()
 
 
 async def _work(orders: Orders, listening: socket.socket, post: Post, say: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from tests.integration.process.asking import (
 )
 from tests.integration.process.launch import FREE, children, comes_true, gone, kill, launched, write
 from tests.wall.framing import RawRequest
-from tests.wall.gateway import OPENAI_MODEL, config_at
+from tests.wall.gateway import OPENAI_MODEL, config_at, listener
 from tests.wall.process import GatewayProcess, process
 from tests.wall.raw_client import RawClient
 from tests.wall.script import Script
@@ -48,7 +48,7 @@ async def only(worker: int, *others: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def two_workers(upstream: ScriptedUpstream) -> AsyncIterator[tuple[GatewayProcess, int, int]]:
-    async with process(config_at(upstream), "--workers", "2") as running:
+    async with process(config_at(upstream, **listener(drain_idle_s="1s")), "--workers", "2") as running:
         first, second = await both_serve(running)
         yield running, first, second
 
@@ -121,6 +121,23 @@ async def test_metrics_are_the_sum_and_never_go_backwards() -> None:
         counted.append(await requests_counted(running.admin_port))
 
         assert counted == [5, 5, 5]
+
+
+async def test_a_signal_to_every_process_is_one_signal() -> None:
+    """systemd sends SIGTERM to all of a service: to a worker it must not look like the supervisor's
+    SIGTERM and then another one, which would cut its streams."""
+    async with (
+        ScriptedUpstream(otherwise=held_if_streaming) as upstream,
+        two_workers(upstream) as (running, first, second),
+        streaming(running.port) as client,
+    ):
+        await kill(first, running.pid, second, first, number=signal.SIGTERM)
+        await running.said("plano: draining")
+        told = [(await ask(running.port)).header("connection") for _ in range(4)]
+        upstream.release()
+        rest, _ = await client.read_to_end(within_s=10)
+
+        assert (told, rest.endswith(b"0\r\n\r\n"), await running.ended()) == (["close"] * 4, True, 0)
 
 
 async def test_no_worker_outlives_its_supervisor() -> None:

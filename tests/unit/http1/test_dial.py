@@ -199,7 +199,10 @@ async def test_an_unknown_authority_is_refused(trusted: ssl.SSLContext) -> None:
     ):
         sink = await ask(connections, up.origin)
 
-        assert (reason_of(sink.failure), "certificate was refused" in sink.failure.message) == ("tls", True)
+        assert (reason_of(sink.failure), "certificate was refused" in sink.failure.message) == (
+            "untrusted",
+            True,
+        )
 
 
 async def test_a_certificate_for_somebody_else_is_refused(
@@ -211,7 +214,7 @@ async def test_a_certificate_for_somebody_else_is_refused(
     ):
         sink = await ask(connections, up.origin)
 
-        assert (reason_of(sink.failure), connections.taken(up.origin)) == ("tls", 0)
+        assert (reason_of(sink.failure), connections.taken(up.origin)) == ("untrusted", 0)
 
 
 async def test_tls_1_1_is_refused(authority: trustme.CA, trusted: ssl.SSLContext) -> None:

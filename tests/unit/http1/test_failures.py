@@ -7,13 +7,14 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import get_args
 
 import httptools
 import pytest
 from httptools.parser import errors as httptools_errors
 
 from plano.http1 import failures
-from plano.http1.failures import ALL, DIAL_ERRORS, PARSER_ERRORS, ConnectFailed, Failure
+from plano.http1.failures import ALL, DIAL_ERRORS, PARSER_ERRORS, ConnectFailed, Failure, Leaf
 
 
 def leaves(error: type[BaseException]) -> Iterator[type[BaseException]]:
@@ -70,6 +71,26 @@ def test_the_reason_tells_whose_trouble_it_is(number: int, reason: str) -> None:
     assert failures.of_socket(OSError(number, os.strerror(number)), "a:80").reason == reason
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_exhaustion_is_told_wherever_it_is_met(number: int) -> None:
+    """Looking a name up opens files, and TLS reads authorities: that is this machine's trouble there too."""
+    error = OSError(number, os.strerror(number))
+
+    reasons = [failures.of_lookup(error, "a").reason, failures.of_tls(error, "a:80").reason]
+    reasons.append(failures.of_lookup(socket.gaierror(socket.EAI_MEMORY, "Memory"), "a").reason)
+
+    assert reasons == ["exhausted"] * 3
+
+
+def test_the_words_are_the_systems() -> None:
+    """asyncio's own repeat the address and hide the reason in brackets."""
+    error = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)")
+
+    message = failures.of_socket(error, "127.0.0.1:1").message
+
+    assert message == "cannot connect to 127.0.0.1:1: Connection refused"
+
+
 @pytest.mark.parametrize("name", [*httptools_errors.__all__])
 def test_whatever_llhttp_raises_is_garbage(name: str) -> None:
     error = getattr(httptools, name)("Invalid status code")
@@ -81,4 +102,4 @@ def test_whatever_llhttp_raises_is_garbage(name: str) -> None:
 def test_all_lists_every_leaf() -> None:
     found = {leaf for leaf in leaves(Failure) if not leaf.__subclasses__()}
 
-    assert found == set(ALL)
+    assert found == set(ALL) == set(get_args(Leaf))

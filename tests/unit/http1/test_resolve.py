@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from plano.http1.resolve import LOOK_UPS_AT_ONCE, AddressInfo, Resolver, alternating
+from plano.http1.resolve import LOOK_UPS_AT_ONCE, AddressInfo, Resolver, alternating, literal_address
 
 
 def address(host: str, port: int = 80) -> AddressInfo:
@@ -41,6 +41,19 @@ async def test_an_address_needs_no_resolver(host: str) -> None:
     found = await resolver.addresses(host, 80)
 
     assert ([info[4][0] for info in found], look_ups.asked) == ([host], [])
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.1", "fe80::1%lo", "::g", "a\0b", "höst", ""])
+def test_what_is_no_plain_address_is_left_to_the_resolver(host: str) -> None:
+    assert literal_address(host, 80) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_an_address_is_read_as_the_system_reads_it(host: str) -> None:
+    """The system is not asked, because it may want to open files for the answer."""
+    found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+
+    assert [literal_address(host, 443)] == found
 
 
 async def test_those_who_ask_at_once_share_one_look_up_and_later_ones_its_answer() -> None:

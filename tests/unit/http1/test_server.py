@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from plano.http1.connection import LINGER_S
+from plano.http1.connection import LINGER_S, SHED_AT_ONCE
 from plano.http1.limits import ServerLimits
 from plano.http1.reply import InvalidField, Reply, field_line
 from plano.http1.request import Request
@@ -162,6 +162,19 @@ async def test_a_connection_too_many_is_told_so() -> None:
 
     found = [[each.status for each in answers(bytes(client.received))] for client in clients]
     assert (found, clients[2].ended) == ([[200], [], [503]], "fin")
+
+
+async def test_of_connections_too_many_only_a_few_linger() -> None:
+    """Each one that lingers holds a descriptor, and a flood of them would take those of the clients that
+    are being served: every one is told, most are closed at once."""
+    edge = Edge(limits=ServerLimits(max_connections=2))
+    clients = [edge.connect() for _ in range(2 + SHED_AT_ONCE + 30)]
+    await settle()
+
+    told = [[each.status for each in answers(bytes(client.received))] for client in clients]
+    assert told == [[], []] + [[503]] * (SHED_AT_ONCE + 30)
+    assert [client.ended for client in clients] == [None] * 2 + ["fin"] * (SHED_AT_ONCE + 30)
+    assert len(edge.server.connections) == 2 + SHED_AT_ONCE
 
 
 async def test_requests_in_flight_are_counted(held: Edge) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
+from plano.http1.connection import SHED_AT_ONCE
 from plano.http1.limits import KIB, MIB, ServerLimits
 from plano.http1.reply import Reply
 from plano.http1.request import Request
@@ -51,6 +53,20 @@ async def test_a_conversation() -> None:
 
     expected = [b"GET /a ", b"POST /b x", b"POST /c y", b"GET /d "]
     assert ([each.body for each in answers(received)], end) == (expected, "fin")
+
+
+async def test_a_flood_of_connections_is_answered_and_holds_nothing() -> None:
+    """Clients that wait for more than their 503 cannot take the descriptors of those being served."""
+    async with (
+        serving(Desk(), ServerLimits(max_connections=1)) as (server, port),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        flood = [await stack.enter_async_context(RawClient(port)) for _ in range(SHED_AT_ONCE + 20)]
+        told = [await client.read_to_end() for client in flood[1:]]
+        held = len(server.connections)
+
+    assert [[each.status for each in answers(received)] for received, _ in told] == [[503]] * len(told)
+    assert held <= 1 + SHED_AT_ONCE
 
 
 @pytest.mark.parametrize("unread", [b"", get() * 50, b"x" * MIB], ids=["quiet", "pipelined", "flooding"])
