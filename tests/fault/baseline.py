@@ -46,7 +46,7 @@ async def until(claim: Callable[[], object], *, within_s: float = PATIENCE_S) ->
             await turns(1)
 
 
-async def turns(count: int = 20) -> None:
+async def turns(count: int = 50) -> None:
     """Let the loop go round: what loopback has taken is read by then."""
     for _ in range(count):
         await asyncio.sleep(0)
