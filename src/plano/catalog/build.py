@@ -29,9 +29,9 @@ def load_catalog(
     reading = read(file, environment)
     linking = _Linking(reading.configuration, set(reading.lost))
     catalog = linking.catalog()
-    if reading.problems or linking.problems:
-        raise ConfigurationInvalid((*reading.problems, *linking.problems))
     warnings = (*reading.configuration.warnings, *linking.warnings)
+    if reading.problems or linking.problems:
+        raise ConfigurationInvalid((*reading.problems, *linking.problems), warnings)
     return replace(reading.configuration, warnings=warnings), catalog
 
 

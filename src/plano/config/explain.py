@@ -29,6 +29,8 @@ SHOWN: Final = frozenset(
 )  # fmt: skip
 """Keys whose values may be repeated in a message."""
 _LONGEST_SHOWN: Final = 80
+_KEY: Final = "[key]"
+"""The schema's last step to an error with a key itself."""
 SHORTEST_KEY: Final = 20
 """Characters; no provider's keys are shorter."""
 
@@ -61,25 +63,37 @@ def explain(errors: Iterable[ErrorDetails], document: Document) -> Iterator[tupl
                 *around, key = path
                 yield document.place_of(tuple(around)), tuple(around), f"expected the key {key!r}; got none"
             case "wrong":
-                yield document.place_of(path), path, error["msg"]
+                yield _place(error, document), path, error["msg"]
             case _:
-                yield document.place_of(path), path, _message(error, path, document)
+                yield _place(error, document), path, _message(error, path, document)
 
 
 def path_of(error: ErrorDetails) -> KeyPath:
-    """The way in the file: without the names of alternatives, which the schema adds."""
-    return tuple(step for step in error["loc"] if step not in TAGS)
+    """The way in the file: without the names of alternatives, and what marks a key, which the schema adds."""
+    steps = error["loc"][:-1] if _is_about_key(error) else error["loc"]
+    return tuple(step for step in steps if step not in TAGS)
+
+
+def _is_about_key(error: ErrorDetails) -> bool:
+    return error["loc"][-1:] == (_KEY,)
+
+
+def _place(error: ErrorDetails, document: Document) -> Place:
+    path = path_of(error)
+    return document.place_of_key(path) if _is_about_key(error) else document.place_of(path)
 
 
 def _message(error: ErrorDetails, path: KeyPath, document: Document) -> str:
     value = error["input"]
     expected = _expected(error)
     more = ""
-    if isinstance(value, str) and error["type"] == "literal_error" and _may_show(path, document):
+    near = error["type"] == "literal_error" and path != ("version",)  # every version is near every other
+    if isinstance(value, str) and near and _may_show(path, document):
         more = did_you_mean(value, _choices(error))
     elif error["type"] == "string_type" and isinstance(value, int | float):
         more = ": put it in quotes"
-    return f"expected {expected}; got {_found(value, path, document)}{more}"
+    found = repr(value)[:_LONGEST_SHOWN] if _is_about_key(error) else _found(value, path, document)
+    return f"expected {expected}; got {found}{more}"
 
 
 def _expected(error: ErrorDetails) -> str:

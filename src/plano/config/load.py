@@ -52,7 +52,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Configuration:
     """Raises ConfigurationInvalid with every problem of the file."""
     reading = read(path, environment)
     if reading.problems:
-        raise ConfigurationInvalid(reading.problems)
+        raise ConfigurationInvalid(reading.problems, reading.configuration.warnings)
     return reading.configuration
 
 

@@ -160,12 +160,7 @@ def _routes(
     path: KeyPath = ("routing_preferences",)
     routes: dict[str, RouteRow] = {}
     for place, written in numbered(sound.file.routing_preferences, path, sound):
-        if written.name in routes:
-            first = migration.configuration.document.place_of((*routes[written.name].path, "name"))
-            message = f"Duplicate routing preference name {written.name} (first on line {first.line})"
-            migration.wrong((*place, "name"), message)
-        else:
-            routes[written.name] = _route_row(written, place, sound)
+        routes.setdefault(written.name, _route_row(written, place, sound))
     declared = frozenset(routes)
     for place, provider, preference in _inline(sound, providers, migration):
         if preference.name in declared:

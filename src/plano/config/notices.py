@@ -27,6 +27,7 @@ NOT_YET: Final = (
     "routing.model",
     "model_metrics_sources",
     "listeners[].max_retries",
+    "listeners[].limits.first_byte_with_another_s",
     "prompt_caching",
     "state_storage",
     "ratelimits",

@@ -36,8 +36,10 @@ class Problem:
 class ConfigurationInvalid(Exception):
     """A configuration that cannot be used; its text is every problem, one a line, in file order."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[str] = ()) -> None:
         self.problems = tuple(sorted(set(problems)))
+        self.warnings = tuple(warnings)
+        """What would have been said about it had it been sound."""
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -7,7 +7,7 @@ providers' table or the linked names is checked by the catalog.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from plano.config.model_names import NOT_NAMED, is_declarable, is_wildcard, sugg
 from plano.config.problems import KeyPath
 from plano.config.schema import CostSource, LatencySource, LegacyListener, LegacyListeners
 from plano.config.soundness import Sound
+from plano.config.texts import LARGEST_FILE_BYTES
 
 Fault = tuple[KeyPath, str]
 _REDIS: Final = re.compile(r"(rediss?|unix)(\+\w+)?://.", re.ASCII)
@@ -43,18 +44,42 @@ def model_names(configuration: Configuration, _: Sound) -> Iterator[Fault]:
             yield (*row.path, "model"), message
 
 
-def unique_names(configuration: Configuration, _: Sound) -> Iterator[Fault]:
+def unique_names(configuration: Configuration, sound: Sound) -> Iterator[Fault]:
     """A name means one entry."""
-    first: dict[str, ProviderRow] = {}
-    for row in configuration.providers:
-        if row.name in first:
-            line = configuration.document.place_of(_named_at(configuration, first[row.name])).line
-            message = (
-                f"Duplicate model_provider name {row.name} (first on line {line}); give each its own 'name'"
-            )
-            yield _named_at(configuration, row), message
+    providers = "model_providers" if sound.file.model_providers is not None else "llm_providers"
+    yield from _given_twice(
+        configuration,
+        _written(configuration, providers, ("name", "model")),
+        "Duplicate model_provider name {name} (first on line {line}); give each its own 'name'",
+    )
+    yield from _given_twice(
+        configuration,
+        _written(configuration, "routing_preferences", ("name",)),
+        "Duplicate routing preference name {name} (first on line {line})",
+    )
+
+
+def _given_twice(
+    configuration: Configuration, names: Iterable[tuple[KeyPath, str]], message: str
+) -> Iterator[Fault]:
+    first: dict[str, KeyPath] = {}
+    for path, name in names:
+        if name in first:
+            line = configuration.document.place_of(first[name]).line
+            yield path, message.format(name=name, line=line)
         else:
-            first[row.name] = row
+            first[name] = path
+
+
+def _written(configuration: Configuration, section: str, keys: Sequence[str]) -> Iterator[Fault]:
+    """Of each entry of a list, as it is written, what the first of `keys` that it has says, and where:
+    an entry with a mistake elsewhere has a name, too."""
+    data = configuration.document.data
+    entries = data.get(section) if isinstance(data, dict) else None
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        key = next((key for key in keys if isinstance(entry, dict) and entry.get(key)), None)
+        if key is not None and isinstance(entry[key], str):
+            yield (section, index, key), entry[key]
 
 
 def takeable_names(configuration: Configuration, _: Sound) -> Iterator[Fault]:
@@ -186,19 +211,20 @@ def files(configuration: Configuration, _: Sound) -> Iterator[Fault]:
     """A file that is named can be read."""
     folder = Path(configuration.source).parent
     ca = configuration.overrides.upstream_tls_ca_path
-    if ca is not None and _read(folder / ca) is None:
-        yield ("overrides", "upstream_tls_ca_path"), "expected a file that can be read; there is none"
+    if ca is not None:
+        content = _read(folder / ca)
+        if isinstance(content, str):
+            yield ("overrides", "upstream_tls_ca_path"), content
     prompt = configuration.routing.router_prompt
-    if prompt is None:
-        return
-    template = _read(folder / prompt)
-    if template is None:
-        yield ("routing", "router_prompt"), "expected a file that can be read; there is none"
-    elif b"{routes}" not in template or b"{conversation}" not in template:
-        yield (
-            ("routing", "router_prompt"),
-            "expected a template that holds {routes} and {conversation}; one of them is not in it",
-        )
+    if prompt is not None:
+        content = _read(folder / prompt)
+        if isinstance(content, str):
+            yield ("routing", "router_prompt"), content
+        elif b"{routes}" not in content or b"{conversation}" not in content:
+            yield (
+                ("routing", "router_prompt"),
+                "expected a template that holds {routes} and {conversation}; one of them is not in it",
+            )
 
 
 def agent_ids(_: Configuration, sound: Sound) -> Iterator[Fault]:
@@ -212,11 +238,18 @@ def agent_ids(_: Configuration, sound: Sound) -> Iterator[Fault]:
         seen.add(name)
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path) -> bytes | str:
+    """A file's content, or what is wrong with the file. A pipe or a device might never end."""
     try:
-        return path.read_bytes()
+        if path.exists() and not path.is_file():
+            return "expected a file; got something else"
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
     except (OSError, ValueError):
-        return None
+        return "expected a file that can be read; there is none"
+    if len(content) > LARGEST_FILE_BYTES:
+        return f"expected a file of at most {LARGEST_FILE_BYTES} bytes; got a larger one"
+    return content
 
 
 def _is_http(text: str) -> bool:

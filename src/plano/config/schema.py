@@ -31,7 +31,7 @@ from plano.config.schema_unserved import (
 )
 from plano.config.secret import Secret
 from plano.config.strict import Strict
-from plano.config.units import Duration, Flag, Number, Text, Whole, expected, wrong
+from plano.config.units import Duration, Flag, Name, Number, Port, Text, Whole, expected, wrong
 
 Version = Literal["v0.1", "v0.1.0", "0.1-beta", "0.2.0", "v0.3.0", "v0.4.0"]
 Interface = Literal[
@@ -39,7 +39,6 @@ Interface = Literal[
     "moonshotai", "zhipu", "xiaomi", "digitalocean", "vercel", "openrouter", "edenai", "chatgpt",
     "ollama", "qwen", "plano",
 ]  # fmt: skip
-Port = Annotated[Whole, Field(ge=0, le=65535)]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _FRAMING: Final = frozenset(
@@ -63,27 +62,29 @@ def _check_header_name(value: str) -> str:
     return value
 
 
-def _check_headers(value: dict[str, str]) -> dict[str, str]:
-    for name, text in value.items():
-        if not _TOKEN.fullmatch(name):
-            raise wrong(f"expected names of header fields; got {name!r}")
-        if name.lower() in _FRAMING:
-            more = ": use http_host" if name.lower() == "host" else ""
-            raise wrong(f"the header field {name!r} is the gateway's own to set{more}")
-        if not text.isascii() or not text.replace("\t", " ").isprintable():
-            raise wrong(f"the value of the header field {name!r} has characters that a header cannot carry")
+def _check_may_be_set(name: str) -> str:
+    if name.lower() in _FRAMING:
+        more = ": use http_host" if name.lower() == "host" else ""
+        raise wrong(f"the header field {name!r} is the gateway's own to set{more}")
+    return name
+
+
+def _check_header_text(value: str) -> str:
+    if not value.isascii() or not value.replace("\t", " ").isprintable():
+        raise wrong("expected characters that a header field can carry; got others")
     return value
 
 
 SecretText = Annotated[Secret, BeforeValidator(_read_secret), WithJsonSchema({"type": "string"})]
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]
-Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+HeaderText = Annotated[str, AfterValidator(_check_header_text)]
+Headers = dict[Annotated[HeaderName, AfterValidator(_check_may_be_set)], HeaderText]
 
 
 class InlinePreference(Strict):
     """A route as v0.3.0 wrote it, under the model that is wanted for it."""
 
-    name: Text
+    name: Name
     description: str = ""
 
 
@@ -91,7 +92,7 @@ class Provider(Strict):
     """One model, or with `/*` all models, of one provider."""
 
     model: str = Field(description="<provider>/<model id>, or <provider>/* for all of its models")
-    name: Text | None = Field(None, description="what clients may call it; the model in full unless given")
+    name: Name | None = Field(None, description="what clients may call it; the model in full unless given")
     access_key: SecretText | None = Field(None, description="the provider's key: $NAME reads a variable")
     default: Flag = Field(False, description="answers what nothing else decides")
     base_url: Text | None = Field(None, description="where the provider is; without a path, /v1 is meant")
@@ -117,7 +118,7 @@ class SelectionPolicy(Strict):
 class RoutingPreference(Strict):
     """A kind of work, in words, and the models that are wanted for it."""
 
-    name: Text
+    name: Name
     description: str
     models: list[Text] = Field(min_length=1, description="the first is preferred, the rest are fallbacks")
     selection_policy: SelectionPolicy | None = None
@@ -269,7 +270,7 @@ class Tracing(Strict):
 class Listener(Strict):
     """A port to serve on. The one of type `model` is this router's."""
 
-    name: Text
+    name: Name
     type: Literal["model", "prompt", "agent"]
     address: Text = "0.0.0.0"  # noqa: S104 - the original's default, which deployments rely on
     port: Port | None = None
@@ -327,7 +328,7 @@ class File(Strict):
     listeners: Listeners | None = None
     model_providers: list[Provider] | None = None
     llm_providers: list[Provider] | None = Field(None, description="deprecated: use model_providers")
-    model_aliases: dict[str, Alias] = Field({}, description='the alias "*" answers to any other name')
+    model_aliases: dict[Name, Alias] = Field({}, description='the alias "*" answers to any other name')
     routing_preferences: list[RoutingPreference] = Field([])
     routing: Routing = Routing()
     model_metrics_sources: list[MetricsSource] = Field([])

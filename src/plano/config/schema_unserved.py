@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from plano.config.strict import Strict
-from plano.config.units import Flag, Text
+from plano.config.units import Flag, Port, Text
 
 Choice = str | int | bool
 
@@ -43,6 +43,7 @@ class HostedEndpoint(Strict):
     """A service that prompt targets call."""
 
     endpoint: Text
+    port: Port | None = None
     connect_timeout: Text | None = None
     protocol: Literal["http", "https"] | None = None
     http_host: Text | None = None

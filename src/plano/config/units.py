@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
@@ -70,6 +70,13 @@ def _from_variable(value: object) -> object:
     return float(value) if re.fullmatch(r"-?\d+\.\d+", value, re.ASCII) else value
 
 
+def _check_printable(value: str) -> str:
+    strange = next((letter for letter in value if not letter.isprintable()), None)
+    if strange is not None:
+        raise wrong(f"expected a name without control characters; got one with {strange!a} in it")
+    return value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(read_duration),
@@ -78,4 +85,7 @@ Duration = Annotated[
 Whole = Annotated[int, BeforeValidator(_from_variable)]
 Number = Annotated[float, BeforeValidator(_from_variable), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, BeforeValidator(_from_variable)]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1), AfterValidator(_check_printable)]
+"""What people read in logs and tables, one a line."""

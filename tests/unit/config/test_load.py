@@ -252,6 +252,50 @@ def test_a_router_prompt_without_its_places_is_refused(written: Any, tmp_path: P
         written("version: v0.4.0\n" + MODELS + "routing: {router_prompt: prompt.txt}\n")
 
 
+@pytest.mark.parametrize(
+    ("key", "path", "said"),
+    [
+        ("router_prompt", "/dev/zero", "expected a file; got something else"),
+        ("router_prompt", "large", "expected a file of at most 1048576 bytes; got a larger one"),
+        ("router_prompt", ".", "expected a file; got something else"),
+        ("router_prompt", "absent", "expected a file that can be read; there is none"),
+        ("router_prompt", '"nul\\0"', "expected a file that can be read; there is none"),
+    ],
+    ids=["without end", "large", "folder", "absent", "not a path"],
+)
+def test_a_file_that_is_named_must_be_one(
+    key: str, path: str, said: str, written: Any, tmp_path: Path
+) -> None:
+    """A slip of the finger must not fill the memory of the machine."""
+    (tmp_path / "large").write_bytes(b"#" * (1024 * 1024 + 1))
+
+    with pytest.raises(ConfigurationInvalid) as caught:
+        written(f"version: v0.4.0\n{MODELS}routing: {{{key}: {path}}}\n")
+
+    assert [problem.message for problem in caught.value.problems] == [said]
+
+
+def test_hosted_endpoints_may_have_a_port(written: Any) -> None:
+    """The original writes one into the configurations that it renders."""
+    configuration = written(
+        "version: v0.4.0\n" + MODELS + "endpoints: {app: {endpoint: 127.0.0.1, port: 18083}}\n"
+    )
+
+    assert [warning.rpartition(": ")[2] for warning in configuration.warnings] == ["endpoints"]
+
+
+def test_a_limit_without_effect_is_named_when_it_is_written(written: Any) -> None:
+    """Until there is another candidate to try, nothing waits less because of one."""
+    configuration = written(
+        "version: v0.4.0\n" + MODELS + "listeners:\n"
+        "  - {type: model, name: m, limits: {first_byte_with_another_s: 10s, first_byte_s: 60s}}\n"
+    )
+
+    assert [warning.rpartition(": ")[2] for warning in configuration.warnings] == [
+        "listeners.limits.first_byte_with_another_s"
+    ]
+
+
 def test_config_yaml_comes_before_plano_config_yaml(tmp_path: Path) -> None:
     """The original's order."""
     found = [find(tmp_path)]
