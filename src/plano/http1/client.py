@@ -95,7 +95,7 @@ class ClientConnection(asyncio.Protocol):
         self._first_byte_s = self._first_due = 0.0
         self._deadline = 0.0
         self._cutoff = 0.0
-        """When bytes alone no longer help: the deadline, or, while content is awaited, that of the first byte."""
+        """When bytes alone no longer help: the deadline; while content is awaited, that of the first byte."""
         self._paused = False
         self._unsent = False
         self._unwritten: deque[Buffer] = deque()

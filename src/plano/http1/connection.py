@@ -30,6 +30,9 @@ LONGEST_LINGER_S = 30.0
 """How long a client that goes on sending is listened to, so that it comes to read why it was refused."""
 HEARD_BODIES = 4
 """And how much of it, in bodies of the largest size: past that a reset is all that it gets."""
+SHED_AT_ONCE = 16
+"""Connections over the limit that may linger. They take descriptors that others need: past these, one that
+is shed gets its answer and is closed, although a client that was still sending may lose it."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -97,10 +100,17 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=server.limits.held_reply_bytes)
         patience_s = LINGER_S if server.closing else server.limits.keep_alive_s
         self._reading_alarm.set(server.now() + patience_s)
-        if len(server.connections) > server.limits.max_connections:
-            self._reader.refuse(
-                "overloaded", "This gateway has as many connections open as it may; try again shortly."
-            )
+        too_many = len(server.connections) - server.limits.max_connections
+        if too_many > 0:
+            self._shed(transport, linger=too_many <= SHED_AT_ONCE)
+
+    def _shed(self, transport: asyncio.Transport, *, linger: bool) -> None:
+        """One connection too many."""
+        self._reader.refuse(
+            "overloaded", "This gateway has as many connections open as it may; try again shortly."
+        )
+        if not linger:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._reader.ended:

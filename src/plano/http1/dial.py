@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from plano.http1 import failures
-from plano.http1.failures import DIAL_ERRORS, ConnectFailed
+from plano.http1.failures import DIAL_ERRORS, ConnectFailed, ConnectReason
 from plano.http1.origin import Origin
 from plano.http1.proxies import Proxy
 from plano.http1.resolve import AddressInfo, Resolver
@@ -79,7 +79,8 @@ class Dialer:
         try:
             return await self._reach(proxy.host, proxy.port)
         except ConnectFailed as failure:
-            raise ConnectFailed(f"proxy: {failure.message}", reason="proxy") from failure
+            reason: ConnectReason = "exhausted" if failure.reason == "exhausted" else "proxy"
+            raise ConnectFailed(f"proxy: {failure.message}", reason=reason) from failure
 
     async def _reach(self, host: str, port: int) -> socket.socket:
         try:

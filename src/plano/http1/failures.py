@@ -8,16 +8,18 @@ request (another candidate, a status, a code) is decided outside this package.
 from __future__ import annotations
 
 import errno
+import os
+import socket
 import ssl
 from typing import Literal
 
 from httptools import HttpParserError, HttpParserUpgrade
 
 ConnectReason = Literal[
-    "refused", "unreachable", "dns", "tls", "timeout", "proxy", "busy", "exhausted", "closed"
+    "refused", "unreachable", "dns", "tls", "untrusted", "timeout", "proxy", "busy", "exhausted", "closed"
 ]
-"""`busy`: all connections of the origin stayed taken; `exhausted`: this machine has no descriptor,
-port or memory left; `closed`: the pool was closed."""
+"""`untrusted`: its certificate was refused; `busy`: all connections of the origin stayed taken;
+`exhausted`: this machine has no descriptor, port or memory left; `closed`: the pool was closed."""
 
 Phase = Literal["connect", "request", "head", "body"]
 """What was waited for: a connection, the upstream to take the request, its head, more of its body."""
@@ -71,6 +73,9 @@ class Overdue(TookTooLong):
     """The deadline of the whole exchange passed."""
 
 
+Leaf = ConnectFailed | ResetBeforeHead | Truncated | Garbage | TooLarge | Silence | Overdue
+"""What every failure is one of, for whoever tells all of them apart."""
+
 ALL: tuple[type[Failure], ...] = (
     ConnectFailed,
     ResetBeforeHead,
@@ -98,23 +103,25 @@ def of_socket(error: BaseException, where: str) -> ConnectFailed:
         reason = "refused"
     elif isinstance(error, TimeoutError):
         reason = "timeout"
-    elif isinstance(error, OSError) and error.errno in _EXHAUSTED:
+    elif _is_exhaustion(error):
         reason = "exhausted"
     return ConnectFailed(f"cannot connect to {where}: {_said(error)}", reason=reason)
 
 
 def of_lookup(error: BaseException, host: str) -> ConnectFailed:
     """A name that did not resolve."""
-    return ConnectFailed(f"cannot resolve {host!r}: {_said(error)}", reason="dns")
+    reason: ConnectReason = "exhausted" if _is_exhaustion(error) else "dns"
+    return ConnectFailed(f"cannot resolve {host!r}: {_said(error)}", reason=reason)
 
 
 def of_tls(error: BaseException, where: str) -> ConnectFailed:
     """A TLS handshake that failed; verification is never skipped, so this is final."""
+    reason: ConnectReason = "exhausted" if _is_exhaustion(error) else "tls"
+    said = _said(error)
     if isinstance(error, ssl.SSLCertVerificationError):
+        reason = "untrusted"
         said = f"its certificate was refused ({getattr(error, 'verify_message', error)})"
-    else:
-        said = _said(error)
-    return ConnectFailed(f"no TLS with {where}: {said}", reason="tls")
+    return ConnectFailed(f"no TLS with {where}: {said}", reason=reason)
 
 
 PARSER_ERRORS = (HttpParserError, HttpParserUpgrade)
@@ -131,7 +138,16 @@ def is_cut(error: BaseException | None) -> bool:
     return error is None or isinstance(error, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
 
 
+def _is_exhaustion(error: BaseException) -> bool:
+    """Whether it is this machine that has nothing left."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_MEMORY
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _EXHAUSTED
+
+
 def _said(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno and not isinstance(error, (socket.gaierror, ssl.SSLError)):
+        return os.strerror(error.errno)  # asyncio's own words repeat the address
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

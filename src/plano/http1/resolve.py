@@ -46,10 +46,9 @@ class Resolver:
 
         The caller bounds the time; when it gives up, the look-up goes on for whoever asks next.
         """
-        try:
-            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)  # type: ignore[return-value]  # typeshed types the address as `tuple[Any, ...]`
-        except socket.gaierror:
-            pass  # a name, not an address
+        literal = literal_address(host, port)
+        if literal is not None:
+            return [literal]
         key = (host, port)
         known = self._known.get(key)
         if known is not None and known[0] > self._loop.time():
@@ -99,6 +98,19 @@ class Resolver:
         self._start()
 
 
+def literal_address(host: str, port: int) -> AddressInfo | None:
+    """The address that `host` is already, or None for a name. The system is not asked: even for an
+    address it may want to open files, of which there may be none left."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):  # a NUL, or no ASCII
+            continue
+        destination = (host, port) if family == socket.AF_INET else (host, port, 0, 0)
+        return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", destination
+    return None
+
+
 def alternating(addresses: list[AddressInfo]) -> list[AddressInfo]:
     """The resolver's order with the families taking turns, the first one's first (RFC 8305 §4)."""
     first = [address for address in addresses if address[0] == addresses[0][0]]
@@ -107,7 +119,7 @@ def alternating(addresses: list[AddressInfo]) -> list[AddressInfo]:
 
 
 def _system_look_up(host: str, port: int) -> list[AddressInfo]:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[return-value]  # as above
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[return-value]  # typeshed types the address as `tuple[Any, ...]`
 
 
 def _take_note(asked: asyncio.Future[list[AddressInfo]]) -> None:
