@@ -11,6 +11,12 @@ from typing import ClassVar, Literal
 
 Fault = Literal["caller", "gateway", "upstream"]
 
+KEY_REFUSED = (
+    "The provider refused the key it was given; "
+    "check access_key of this model in the gateway's configuration."
+)
+"""The message for that, whatever the provider says: some quote the key."""
+
 
 class PlanoError(Exception):
     """A problem with a code. `message` says what was found, what was expected and what to do."""
@@ -20,6 +26,10 @@ class PlanoError(Exception):
     fault: ClassVar[Fault]
     may_try_another: ClassVar[bool] = False
     """Whether another candidate could answer the same request."""
+    is_lasting: bool = False
+    """Whether trying again cannot help although the status suggests it: `x-should-retry: false` says so."""
+    detail: str | None = None
+    """What only the log is told: addresses, what was found there."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -189,6 +199,7 @@ class UpstreamAuth(UpstreamError):
 
     code = "upstream_auth"
     status = 502
+    is_lasting = True
 
 
 class UpstreamInvalid(UpstreamError):
@@ -211,6 +222,8 @@ class UpstreamRefused(UpstreamError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+        self.lines = b""
+        """Field lines of the provider's head that still hold for the answer that replaces its own."""
 
 
 class UpstreamBroke(UpstreamError):

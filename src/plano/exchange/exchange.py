@@ -105,7 +105,7 @@ class Exchange:
             self._cancelled(ask, codec, relay, reply)
             raise
         except Exception:
-            self._note(record, Internal("defect"), Internal.status)
+            self._note(record, Internal("defect"), reply)
             raise
         finally:
             record.ended = self._now()
@@ -180,15 +180,15 @@ class Exchange:
     def _answer_problem(self, ask: Ask, codec: Codec, problem: PlanoError, reply: ClientReply) -> None:
         """Nothing was sent: the problem is the answer. Something was: the relay has said so already."""
         record = ask.record
+        self._note(record, problem, reply)
         if not reply.started:
             body = codec.render_error(problem, record.request_id)
             reply.send(problem.status, problem_lines(problem) + ask.lines, body)
-        self._note(record, problem, problem.status)
 
     def _cancelled(self, ask: Ask, codec: Codec, relay: Relay | None, reply: ClientReply) -> None:
         record = ask.record
         if reply.gone:
-            self._note(record, ClientLeft("left"), ClientLeft.status)
+            self._note(record, ClientLeft("left"), reply)
             return
         problem = ShuttingDown("The gateway is shutting down and the time for draining is over; try again.")
         if relay is not None:
@@ -196,10 +196,14 @@ class Exchange:
         self._answer_problem(ask, codec, problem, reply)
 
     @staticmethod
-    def _note(record: ExchangeRecord, problem: PlanoError, status: int) -> None:
+    def _note(record: ExchangeRecord, problem: PlanoError, reply: ClientReply) -> None:
+        """How it ended. The status stays what the client was sent, unless it has left."""
         record.code = problem.code
-        record.status = status
-        record.ending = "client_left" if isinstance(problem, ClientLeft) else _ENDINGS[problem.fault]
+        record.detail = problem.detail
+        has_left = isinstance(problem, ClientLeft)
+        if has_left or not reply.started:
+            record.status = problem.status
+        record.ending = "client_left" if has_left else _ENDINGS[problem.fault]
 
 
 _ENDINGS: dict[str, Ending] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from plano.errors import MethodNotAllowed, Overloaded, PlanoError, ShuttingDown, UpstreamAuth
+from plano.errors import MethodNotAllowed, Overloaded, PlanoError, ShuttingDown, UpstreamRefused
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 
@@ -27,6 +27,8 @@ PASSED_ON = frozenset(
 """Fields of an upstream's answer that travel on. Framing, cookies, the provider's account names and
 whatever a proxy on the way has added do not."""
 PASSED_ON_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+OF_THE_BODY = (b"cache-control:", b"content-language:", b"content-type:", b"x-accel-buffering:")
+"""Those that speak of the body they came with, and of no other."""
 RETRY_AFTER_S = 1
 """What a client that was shed is told to wait: load comes and goes within seconds."""
 
@@ -57,12 +59,19 @@ def passed_on(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     )
 
 
+def without_body(lines: bytes) -> bytes:
+    """What `passed_on` gave, for an answer with another body: when to try again, what is left of a limit."""
+    return b"".join([line for line in lines.splitlines(keepends=True) if not line.startswith(OF_THE_BODY)])
+
+
 def problem_lines(problem: PlanoError) -> bytes:
     """The fields of an error that Plano itself answers with."""
     if isinstance(problem, MethodNotAllowed):
         return JSON + f"allow: {problem.allowed}\r\n".encode()
     if isinstance(problem, Overloaded | ShuttingDown):
         return JSON + b"retry-after: %d\r\n" % RETRY_AFTER_S
-    if isinstance(problem, UpstreamAuth):
+    if isinstance(problem, UpstreamRefused):
+        return JSON + problem.lines
+    if problem.is_lasting:
         return JSON + b"x-should-retry: false\r\n"
     return JSON

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from plano.chat.dialect import Dialect
-from plano.errors import UpstreamError
+from plano.errors import PlanoError
 from plano.exchange.record import ExchangeRecord
 from plano.routing.decision import Candidate
 
@@ -65,8 +65,9 @@ class ReplySink(Protocol):
         """The body is complete by its framing (an answer that is delimited by closing also
         ends here: whether it is whole only the dialect can say)."""
 
-    def broke(self, error: UpstreamError) -> None:
-        """No complete answer will come: before or after the head."""
+    def broke(self, error: PlanoError) -> None:
+        """No complete answer will come: before or after the head. Most often that is the provider's
+        failure; it may also be this gateway that has nothing left to connect with."""
 
     def flush(self) -> None:
         """All that one read brought has been delivered; write what you hold."""

@@ -15,9 +15,9 @@ from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
 from plano.routing.decision import Step
 
-Phase = Literal["read", "decide", "connect", "head", "content", "stream", "write", "done"]
+Phase = Literal["read", "decide", "connect", "head", "content", "stream", "done"]
 """Where the request was when it ended: reading it, deciding, connecting upstream, waiting for
-the head, waiting for the first content, relaying, writing the last bytes, all done."""
+the head, waiting for the first content, relaying, all done."""
 
 Ending = Literal["answered", "refused", "upstream_failed", "client_left", "gateway_failed"]
 """Who ended it: nobody (`answered`), the request itself, the provider, the client, or Plano."""
@@ -56,6 +56,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     """The status the client was sent; 499 when it left first."""
     code: str | None = None
     """The code of the error, from `plano.errors`; None when answered."""
+    detail: str | None = None
+    """What the connection to the provider met with, addresses included: for the log, never for clients."""
     ending: Ending = "answered"
     phase: Phase = "read"
     bytes_in: int = 0

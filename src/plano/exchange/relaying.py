@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from plano.errors import (
+    KEY_REFUSED,
     PlanoError,
     UpstreamAuth,
     UpstreamBroke,
@@ -21,7 +22,7 @@ from plano.errors import (
     UpstreamInvalid,
     UpstreamRefused,
 )
-from plano.exchange.heads import passed_on
+from plano.exchange.heads import passed_on, without_body
 from plano.exchange.inflating import Inflater
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ HELD_PLAIN_BYTES = 1024 * 1024
 HELD_ERROR_BYTES = 256 * 1024
 """What is read of an error's body."""
 EVENT_STREAM = b"text/event-stream"
-EVENT_STARTS = (b"data:", b"event:", b":")
+EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 AUTH_STATUSES = frozenset((401, 403))
 
-Kind = Literal["unknown", "stream", "plain", "error"]
+Kind = Literal["unknown", "stream", "plain", "document", "error"]
+"""What comes: `unknown` until the first bytes of a supposed stream tell; `document` when they begin a JSON
+object, in which a provider may say why there is no stream."""
 
 
 class Relay:
@@ -173,7 +176,7 @@ class Relay:
         except UpstreamError as problem:
             self.fail(problem)
 
-    def broke(self, error: UpstreamError) -> None:
+    def broke(self, error: PlanoError) -> None:
         if self.problem is not None:
             return
         if self._kind == "stream" and self._reader is not None and self._reader.ended:
@@ -255,7 +258,7 @@ class Relay:
         elif self._kind == "unknown":
             self._recognise(b"".join(self._held))
         elif self._held_bytes > HELD_ERROR_BYTES:
-            raise self._unreadable(self._status, "an oversized body")
+            raise self._no_stream() if self._kind == "document" else self._unreadable("an oversized body")
 
     def _recognise(self, data: bytes) -> None:
         """A stream was asked for and the content type is something else: some servers just forget it."""
@@ -264,7 +267,10 @@ class Relay:
             begins = any(start.startswith(first) for start in EVENT_STARTS)
             if begins and self._held_bytes <= HELD_PRELUDE_BYTES:
                 return  # too little of it to tell
-            raise UpstreamInvalid("A stream was asked for, and the provider answered with something else.")
+            if not first.startswith(b"{"):
+                raise self._no_stream()
+            self._kind = "document"
+            return
         self._held, self._held_bytes = [], 0
         self._kind = "stream"
         self._relay_events(data)
@@ -289,6 +295,8 @@ class Relay:
             self._finish_plain(b"".join(self._held))
         elif self._kind == "error":
             self._finish_error(b"".join(self._held))
+        elif self._kind == "document":
+            raise self._refused_to_stream(b"".join(self._held))
         else:
             raise UpstreamInvalid("A stream was asked for, and the provider answered with nothing.")
 
@@ -310,12 +318,9 @@ class Relay:
         """An error of the provider's own: passed on as it is, but for a refused key and for pages."""
         status = self._status
         if status in AUTH_STATUSES and not self._own_credential:
-            raise UpstreamAuth(
-                f"The provider refused the configured key with status {status}; "
-                "check access_key of this model in the gateway's configuration."
-            )
+            raise UpstreamAuth(KEY_REFUSED)
         if not self._codec.is_error(body):
-            raise self._unreadable(status, "a body that is not an error of its dialect")
+            raise self._unreadable("a body that is not an error of its dialect")
         record = self.record
         record.code = UpstreamRefused.code
         record.ending = "upstream_failed" if status >= 500 or status == 429 else "refused"
@@ -324,19 +329,30 @@ class Relay:
         record.phase = "done"
         self._reply.end()
 
-    @staticmethod
-    def _unreadable(status: int, found: str) -> UpstreamError:
+    def _refused_to_stream(self, body: bytes) -> UpstreamError:
+        """A document in place of a stream: the error it holds, or a fault of its own."""
+        error = self._codec.read_reply(body).error
+        return self._no_stream() if error is None else self._codec.error_of(error)
+
+    def _unreadable(self, found: str) -> UpstreamError:
+        status = self._status
         return UpstreamRefused(f"The provider answered with status {status} and {found}.", status=status)
+
+    @staticmethod
+    def _no_stream() -> UpstreamError:
+        return UpstreamInvalid("A stream was asked for, and the provider answered with something else.")
 
     def _oversized(self) -> UpstreamError:
         return UpstreamInvalid(f"The provider's answer is larger than the {self._reply_limit} bytes allowed.")
 
     @staticmethod
     def _redirected(status: int) -> UpstreamError:
-        return UpstreamInvalid(
+        problem = UpstreamInvalid(
             f"The provider answered with status {status}; redirects are never followed. "
             "Check base_url of this model in the gateway's configuration."
         )
+        problem.is_lasting = True
+        return problem
 
     # -- both
 
@@ -368,6 +384,8 @@ class Relay:
         is told in its dialect. From `head` and `body` the problem is raised as well: that makes the
         upstream close its connection."""
         self.problem = problem
+        if isinstance(problem, UpstreamRefused):
+            problem.lines = without_body(self._fields)
         self._over = True
         self._held = []
         if self._reader is not None and self._kind == "stream":

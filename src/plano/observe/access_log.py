@@ -122,6 +122,7 @@ class AccessLog:
             usage.cache_read_tokens,
             usage.cache_creation_tokens,
             usage.reasoning_tokens,
+            record.detail,
         )
 
     def _date(self, at: float) -> str:

@@ -30,7 +30,7 @@ class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
     ending: str
     """Who ended it: `answered`, `refused`, `upstream_failed`, `client_left`, `gateway_failed`."""
     phase: str
-    """Where it was then: `read`, `decide`, `connect`, `head`, `content`, `stream`, `write`, `done`."""
+    """Where it was then: `read`, `decide`, `connect`, `head`, `content`, `stream`, `done`."""
     attempts: int
     bytes_in: int
     bytes_out: int
@@ -66,6 +66,8 @@ class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
     cache_read_tokens: int | None = None
     cache_creation_tokens: int | None = None
     reasoning_tokens: int | None = None
+    detail: str | None = None
+    """What the connection to the provider met with."""
 
 
 UNKNOWN = "-"
@@ -87,7 +89,6 @@ ENDED_IN = {
     "head": "H",
     "content": "F",
     "stream": "S",
-    "write": "W",
     "done": "-",
 }
 """The second letter: in which phase (`F`: waiting for the first content)."""

@@ -6,13 +6,15 @@ The pool's exceptions become `plano.errors` here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from plano.catalog.catalog import Model
 from plano.chat.dialect import Dialect
 from plano.errors import (
+    Overloaded,
+    PlanoError,
+    ShuttingDown,
     UpstreamBroke,
-    UpstreamError,
     UpstreamInvalid,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -90,19 +92,66 @@ class _Mapped:
         self._sink.broke(mapped(failure))
 
 
-def mapped(failure: failures.Failure) -> UpstreamError:
-    """Our error for a failure of the pool. The message names no key: a pool knows none."""
-    message = f"{failure.message[:1].upper()}{failure.message[1:].rstrip('.')}."
-    match failure:
-        case failures.ConnectFailed(reason="timeout"):
-            error: UpstreamError = UpstreamTimeout(message)
-        case failures.ConnectFailed() | failures.ResetBeforeHead():
-            error = UpstreamUnreachable(message)
-        case failures.TookTooLong():
-            error = UpstreamTimeout(message)
-        case failures.Truncated():
-            error = UpstreamBroke(message)
-        case _:
-            error = UpstreamInvalid(message)
+def mapped(failure: failures.Failure) -> PlanoError:
+    """Our error for a failure of the pool. Whoever asked has no use for addresses inside the operator's
+    network: those are for the log (`detail`). No key is named in either, a pool knows none."""
+    error = _error_of(cast("failures.Leaf", failure))  # every failure is a leaf; a test holds them to it
+    error.detail = failure.message
     error.__cause__ = failure
     return error
+
+
+def _error_of(failure: failures.Leaf) -> PlanoError:
+    match failure:
+        case failures.ConnectFailed():
+            return _unconnected(failure.reason)
+        case failures.ResetBeforeHead():
+            return UpstreamUnreachable("The provider closed the connection before it had answered.")
+        case failures.Truncated():
+            return UpstreamBroke("The provider's connection ended in the middle of its answer.")
+        case failures.Garbage():
+            return UpstreamInvalid("The provider's answer is not valid HTTP/1.1.")
+        case failures.TooLarge():
+            return UpstreamInvalid("The head of the provider's answer is larger than allowed.")
+        case failures.Silence():
+            return UpstreamTimeout(f"The provider was silent for too long ({_WAITED_FOR[failure.phase]}).")
+        case failures.Overdue():
+            return UpstreamTimeout(f"The time for the whole exchange is over ({_WAITED_FOR[failure.phase]}).")
+        case _:
+            assert_never(failure)
+
+
+_WAITED_FOR: dict[failures.Phase, str] = {
+    "connect": "while connecting",
+    "request": "while the request was sent",
+    "head": "before it began to answer",
+    "body": "in the middle of its answer",
+}
+
+
+def _unconnected(reason: failures.ConnectReason) -> PlanoError:
+    match reason:
+        case "refused" | "unreachable" | "dns" | "tls" | "untrusted" | "proxy":
+            error = UpstreamUnreachable(f"The provider cannot be reached: {_UNREACHABLE[reason]}.")
+            error.is_lasting = reason == "untrusted"
+            return error
+        case "timeout":
+            return UpstreamTimeout("No connection to the provider came about in time.")
+        case "busy":
+            return Overloaded("All connections that may lead to the provider are in use; try again shortly.")
+        case "exhausted":
+            return Overloaded("This gateway has nothing left to connect with; try again shortly.")
+        case "closed":
+            return ShuttingDown("The gateway is shutting down; try again.")
+        case _:
+            assert_never(reason)
+
+
+_UNREACHABLE: dict[failures.ConnectReason, str] = {
+    "refused": "it refused the connection",
+    "unreachable": "no connection came about",
+    "dns": "its name does not resolve",
+    "tls": "it speaks no TLS that this gateway accepts",
+    "untrusted": "its certificate is not trusted",
+    "proxy": "the configured proxy let nothing through",
+}

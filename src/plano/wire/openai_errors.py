@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from plano.errors import PlanoError, UpstreamAuth, UpstreamError, UpstreamRefused
+from plano.errors import KEY_REFUSED, PlanoError, UpstreamAuth, UpstreamError, UpstreamRefused
 from plano.wire import loose
 from plano.wire.facts import Complaint
 
@@ -78,9 +78,12 @@ def complaint_of(found: object) -> Complaint | None:
 def error_of(complaint: Complaint) -> UpstreamError:
     """The problem that a provider's error inside a 200 is, while nothing was sent to the client."""
     status = next((found for kind in complaint.kinds if (found := _status_of(kind)) is not None), _UNKNOWN)
+    if status in _AUTH:
+        return UpstreamAuth(KEY_REFUSED)
     kind = complaint.kinds[0] if complaint.kinds else "no kind given"
-    message = f"The provider answered with an error ({kind}): {complaint.message}"
-    return UpstreamAuth(message) if status in _AUTH else UpstreamRefused(message, status=status)
+    return UpstreamRefused(
+        f"The provider answered with an error ({kind}): {complaint.message}", status=status
+    )
 
 
 def _status_of(kind: str) -> int | None:

@@ -86,7 +86,7 @@ def test_records_wait_for_company_under_one_timer(stage: Stage) -> None:
 
 
 def test_a_full_batch_does_not_wait_and_keeps_its_timer(stage: Stage) -> None:
-    """Under load there are ten timers a second, however many requests; the writer's thread is woken as often."""
+    """Under load there are ten timers a second, however many requests; so is the writer's thread woken."""
     stage.record(2 * BATCH_RECORDS + 1)
     stage.loop.go_off()
 

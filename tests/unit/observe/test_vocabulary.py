@@ -47,6 +47,7 @@ def test_log_fields_are_pinned() -> None:
         "cache_read_tokens",
         "cache_creation_tokens",
         "reasoning_tokens",
+        "detail",
     )
 
 

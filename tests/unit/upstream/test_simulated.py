@@ -1,24 +1,17 @@
-"""The simulated provider: what the official clients make of it, and how it waits."""
+"""The simulated provider: what the official clients make of it, and what it refuses."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 
 import httpx2
-import msgspec
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI, BadRequestError
 
-from plano.catalog.catalog import Endpoint, Model
-from plano.catalog.names import ModelId, ProviderId
 from plano.chat.dialect import Dialect
-from plano.errors import UpstreamBroke, UpstreamError, UpstreamInvalid, UpstreamTimeout
-from plano.exchange.ports import Call, Flow
-from plano.routing.decision import Candidate
-from plano.upstream.simulated import Simulated
+from tests.unit.upstream.hearing import heard
 
 PATHS = {
     "/v1/chat/completions": Dialect.OPENAI_CHAT,
@@ -27,98 +20,6 @@ PATHS = {
 }
 MARK = "[simulated by plano: simulated/fast]"
 WEATHER: dict[str, object] = {"type": "object", "properties": {}}
-
-
-def call(dialect: Dialect, body: object, *, pace: str = "") -> Call:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    endpoint = Endpoint("simulated", "simulated", 0, "/v1", pace)
-    model = Model(
-        id=ModelId("simulated/fast"),
-        name="fast",
-        provider=ProviderId("simulated"),
-        upstream_model="fast",
-        endpoints=dict.fromkeys(Dialect, endpoint),
-        auth="none",
-    )
-    middle = len(data) // 2
-    return Call(
-        candidate=Candidate(model, "fast", model.id),
-        dialect=dialect,
-        query="",
-        body=(data[:middle], memoryview(data)[middle:]),
-        body_length=len(data),
-        forwarded=(),
-        first_byte_s=120.0,
-        deadline=asyncio.get_running_loop().time() + 300.0,
-    )
-
-
-class Heard:
-    """A sink that takes note; `pause_after` bodies it asks the sender to wait."""
-
-    def __init__(self, *, pause_after: int | None = None) -> None:
-        self.flow: Flow | None = None
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.bodies: list[bytes] = []
-        self.steps: list[str] = []
-        self.error: UpstreamError | None = None
-        self.paused = asyncio.Event()
-        self._pause_after = pause_after
-
-    def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.status, self.headers = status, headers
-        self.steps.append("head")
-
-    def body(self, data: bytes) -> None:
-        self.bodies.append(data)
-        self.steps.append("body")
-        if len(self.bodies) == self._pause_after:
-            assert self.flow is not None
-            self.flow.pause()
-            self.paused.set()
-
-    def end(self) -> None:
-        self.steps.append("end")
-
-    def broke(self, error: UpstreamError) -> None:
-        self.error = error
-        self.steps.append("broke")
-
-    def flush(self) -> None:
-        self.steps.append("flush")
-
-    @property
-    def content(self) -> bytes:
-        return b"".join(self.bodies)
-
-
-async def heard(dialect: Dialect, body: object, *, pace: str = "") -> Heard:
-    sink = Heard()
-    await Simulated().send(call(dialect, body, pace=pace), sink)
-    return sink
-
-
-def late(call: Call) -> Call:
-    """The same call when its exchange should already be over."""
-    return msgspec.structs.replace(call, deadline=asyncio.get_running_loop().time())
-
-
-class Waits:
-    """A `sleep` that notes how long it should have been and lets nobody wait."""
-
-    def __init__(self, steps: list[str] | None = None) -> None:
-        self.asked_s: list[float] = []
-        self._steps = steps
-
-    async def __call__(self, duration_s: float) -> None:
-        self.asked_s.append(round(duration_s, 6))
-        if self._steps is not None:
-            self._steps.append("wait")
-
-
-async def for_ever(duration_s: float) -> None:
-    await asyncio.Event().wait()
 
 
 class Transport(httpx2.AsyncBaseTransport):
@@ -365,105 +266,6 @@ async def test_a_long_message_is_echoed_in_short() -> None:
     assert len(sink.content) < 1_000
 
 
-async def test_a_model_without_a_pace_answers_at_once_and_whole() -> None:
-    """The default is for tests and benchmarks: one head, the body, the end, no waiting."""
-    waits = Waits()
-    sink = Heard()
-
-    await Simulated(sleep=waits).send(call(Dialect.OPENAI_CHAT, {"messages": [{"role": "user"}]}), sink)
-
-    assert (sink.steps, waits.asked_s) == (["head", "body", "end", "flush"], [])
-    assert dict(sink.headers)[b"content-length"] == str(len(sink.content)).encode()
-
-
-async def test_a_stream_waits_for_its_first_token_and_between_tokens() -> None:
-    """The prelude goes out before the wait, as providers send it; nothing waits after the last."""
-    sink = Heard()
-    waits = Waits(sink.steps)
-    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True, "max_tokens": 3}
-    paced = call(Dialect.OPENAI_CHAT, body, pace="first_token_ms=50&tokens_per_s=200")
-
-    await Simulated(sleep=waits).send(paced, sink)
-
-    token = ["flush", "wait", "body"]
-    assert waits.asked_s == [0.05, 0.005, 0.005]
-    assert sink.steps == ["head", "body", *token * 3, "body", "body", "end", "flush"]
-
-
-async def test_a_plain_answer_takes_as_long_as_its_stream() -> None:
-    """One wait: the client of a plain answer sees nothing before the last token."""
-    waits = Waits()
-    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3}
-    paced = call(Dialect.OPENAI_CHAT, body, pace="first_token_ms=50&tokens_per_s=200")
-
-    await Simulated(sleep=waits).send(paced, Heard())
-
-    assert waits.asked_s == [0.06]
-
-
-async def test_waits_that_are_too_short_are_saved_up() -> None:
-    """At 10,000 tokens a second a timer a token would be slower than asked."""
-    waits = Waits()
-    body = {"messages": [{"role": "user"}], "stream": True}
-    paced = call(Dialect.OPENAI_CHAT, body, pace="tokens_per_s=10000&tokens=101")
-
-    await Simulated(sleep=waits).send(paced, Heard())
-
-    assert waits.asked_s == [0.002] * 5
-
-
-async def test_the_configuration_can_ask_for_a_length() -> None:
-    """Benchmarks of streams need many chunks."""
-    sink = await heard(Dialect.OPENAI_CHAT, {"messages": [{"role": "user"}]}, pace="tokens=1000")
-
-    assert json.loads(sink.content)["usage"]["completion_tokens"] == 1000
-
-
-async def test_a_long_stream_without_a_pace_lets_others_run() -> None:
-    """The provider lives on the gateway's own event loop."""
-    waits = Waits()
-    body = {"messages": [{"role": "user"}], "stream": True}
-
-    await Simulated(sleep=waits).send(call(Dialect.OPENAI_CHAT, body, pace="tokens=1000"), Heard())
-
-    assert waits.asked_s == [0.0] * 5
-
-
-async def test_nothing_is_pushed_while_the_sink_asks_to_wait() -> None:
-    """A client that reads slowly must not fill the gateway's memory."""
-    sink = Heard(pause_after=4)
-    body = {"messages": [{"role": "user"}], "stream": True}
-    sending = asyncio.create_task(Simulated().send(call(Dialect.OPENAI_CHAT, body), sink))
-    await sink.paused.wait()
-    held = len(sink.bodies)
-    assert sink.flow is not None
-
-    sink.flow.resume()
-    await sending
-
-    assert (held, sink.bodies[-1]) == (4, b"data: [DONE]\n\n")
-
-
-async def test_cancelling_ends_a_wait_at_once() -> None:
-    """The client left: nothing more may be pushed."""
-    sink = Heard()
-    waiting = asyncio.Event()
-
-    async def for_ever(duration_s: float) -> None:
-        waiting.set()
-        await asyncio.Event().wait()
-
-    body = {"messages": [{"role": "user"}], "stream": True}
-    paced = call(Dialect.OPENAI_CHAT, body, pace="first_token_ms=1000")
-    sending = asyncio.create_task(Simulated(sleep=for_ever).send(paced, sink))
-    await waiting.wait()
-
-    sending.cancel()
-    await asyncio.wait([sending])
-
-    assert (sending.cancelled(), sink.steps) == (True, ["head", "body", "flush"])
-
-
 @pytest.mark.parametrize(
     ("dialect", "body"),
     [
@@ -488,59 +290,3 @@ async def test_the_official_client_raises_on_a_refusal(openai: AsyncOpenAI) -> N
     """The shape is the one that clients know."""
     with pytest.raises(BadRequestError, match="expected at least one message"):
         await openai.chat.completions.create(model="fast", messages=[])
-
-
-@pytest.mark.parametrize(
-    ("pace", "message"),
-    [
-        ("speed=1", "expected first_token_ms, tokens_per_s or tokens; got 'speed'"),
-        ("tokens_per_s=fast", "tokens_per_s: expected a number from 0 to 1e+06; got 'fast'"),
-        ("first_token_ms=nan", "first_token_ms: expected a number from 0 to 600000; got 'nan'"),
-        ("tokens=-1", "tokens: expected a number from 0 to 100000; got '-1'"),
-    ],
-)
-async def test_a_pace_that_makes_no_sense_is_an_upstream_failure_that_says_so(
-    pace: str, message: str
-) -> None:
-    """Whoever wrote it finds the model and the part."""
-    sink = await heard(Dialect.OPENAI_CHAT, {"messages": [{"role": "user"}]}, pace=pace)
-
-    assert isinstance(sink.error, UpstreamInvalid)
-    assert (sink.error.message, sink.steps) == (f"The pace of simulated/fast: {message}.", ["broke"])
-
-
-async def test_every_pace_can_be_checked_before_the_first_request() -> None:
-    """A fault in the configuration belongs to the start."""
-    models = [
-        call(Dialect.OPENAI_CHAT, {}, pace=pace).candidate.model for pace in ("tokens=5", "tokens=five")
-    ]
-
-    with pytest.raises(ValueError, match="The pace of simulated/fast: tokens: expected a number"):
-        Simulated().prepare(models)
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_an_answer_that_is_too_slow_for_its_exchange_is_a_timeout(stream: bool) -> None:
-    """The limits of an exchange hold for every upstream, this one included."""
-    sink = Heard()
-    body = {"messages": [{"role": "user"}], "stream": stream}
-
-    await Simulated(sleep=for_ever).send(late(call(Dialect.OPENAI_CHAT, body, pace="first_token_ms=9")), sink)
-
-    assert isinstance(sink.error, UpstreamTimeout)
-    assert sink.steps[-1] == "broke"
-
-
-async def test_a_sink_that_wants_no_more_gets_no_more() -> None:
-    """The relay raises from `body` when an answer is not what it should be; it knows why."""
-
-    class Sated(Heard):
-        def body(self, data: bytes) -> None:
-            super().body(data)
-            raise UpstreamBroke("enough")
-
-    sink = Sated()
-
-    await Simulated().send(call(Dialect.OPENAI_CHAT, {"messages": [{"role": "user"}], "stream": True}), sink)
-
-    assert sink.steps == ["head", "body"]

@@ -7,7 +7,15 @@ import json
 import pytest
 
 from plano.chat.dialect import Dialect
-from plano.errors import ALL, InvalidRequest, MethodNotAllowed, PlanoError, UpstreamRefused, UpstreamTimeout
+from plano.errors import (
+    ALL,
+    KEY_REFUSED,
+    InvalidRequest,
+    MethodNotAllowed,
+    PlanoError,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
 from plano.wire.dialects import DIALECTS, dialect_of
 from plano.wire.facts import Complaint
 
@@ -151,7 +159,23 @@ def test_a_providers_error_has_the_status_of_its_kind(
     problem = DIALECTS[dialect].error_of(Complaint(kinds, "told"))
 
     assert (problem.code, problem.status) == (code, status)
-    assert problem.message.endswith(": told")
+    assert problem.message.endswith(": told") == (code != "upstream_auth")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind"),
+    [
+        (CHAT, "invalid_api_key"),
+        (RESPONSES, "401"),
+        (CHAT, "permission_error"),
+        (MESSAGES, "authentication_error"),
+    ],
+)
+def test_a_refused_key_is_not_told_in_the_providers_words(dialect: Dialect, kind: str) -> None:
+    """They may quote the key, which is the operator's and not the caller's."""
+    problem = DIALECTS[dialect].error_of(Complaint((kind, "sk-canary"), "Incorrect API key: sk-canary"))
+
+    assert problem.message == KEY_REFUSED
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from plano.catalog.catalog import Model
 from plano.chat.dialect import Dialect
 from plano.errors import UpstreamError, UpstreamInvalid, UpstreamTimeout
 from plano.exchange.ports import Call, ReplySink
@@ -43,13 +42,6 @@ class Simulated:
 
     def __init__(self, *, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
-
-    def prepare(self, models: Iterable[Model]) -> None:
-        """Read every pace, so that a fault in one is found at start: ValueError that names the model."""
-        for model in models:
-            for endpoint in model.endpoints.values():
-                if endpoint.scheme == "simulated":
-                    _pace(model.id, endpoint.query)
 
     async def send(self, call: Call, sink: ReplySink) -> None:
         try:
