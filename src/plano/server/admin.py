@@ -45,10 +45,12 @@ class Admin:
                 )
             if request.path == "/metrics":
                 await self._metrics(request, reply)
-            elif request.path == "/healthz" or self._is_ready():
+            elif request.path == "/healthz":
                 reply.send(200, JSON, b'{"status":"ok"}')
+            elif self._is_ready():
+                reply.send(200, JSON, b'{"status":"ready"}')
             else:
-                reply.send(503, JSON, b'{"status":"draining"}')
+                reply.send(503, JSON, b'{"status":"not ready"}')
         except PlanoError as problem:
             reply.send(*problems.rendered(problem, request.path, self._new_id()))
 
