@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -46,11 +47,16 @@ def command(file: Path | None, schema: bool) -> int:
     except ConfigurationInvalid as invalid:
         count = len(invalid.problems)
         click.echo(f"{invalid}\n{count} problem{'' if count == 1 else 's'}")
+        _warn(invalid.warnings)
         return ExitCode.INPUT_AT_FAULT
-    for warning in configuration.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    _warn(configuration.warnings)
     _show(configuration, catalog)
     return ExitCode.DONE
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _show(configuration: Configuration, catalog: Catalog) -> None:

@@ -13,7 +13,7 @@ import click
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog, Found, Model, member
 from plano.catalog.prices import Price, known_members, price_of
-from plano.cli.exits import InputAtFault
+from plano.cli.exits import ConfigurationAtFault
 from plano.cli.tables import show_table
 from plano.config.load import ConfigurationInvalid, find
 from plano.config.model_names import is_wildcard
@@ -55,7 +55,7 @@ def command(file: Path | None, members: bool, as_json: bool) -> None:
     try:
         configuration, catalog = load_catalog(file or find(Path.cwd()), os.environ)
     except ConfigurationInvalid as invalid:
-        raise InputAtFault(str(invalid)) from invalid
+        raise ConfigurationAtFault(invalid) from invalid
     for warning in configuration.warnings:
         click.echo(f"warning: {warning}", err=True)
     rows = list(_rows(catalog, members=members))

@@ -18,7 +18,8 @@ from plano import bootstrap
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
 from plano.cli import descriptors, signals
-from plano.cli.exits import InputAtFault
+from plano.cli.exits import ConfigurationAtFault
+from plano.cli.exposure import exposure
 from plano.cli.ports import ADMIN_HOST, ADMIN_PORT, Ports
 from plano.cli.standard_error import StandardError
 from plano.cli.worker import Orders, prepare, run_worker
@@ -82,7 +83,7 @@ def command(
     try:
         configuration, catalog = load_catalog(texts, os.environ)
     except ConfigurationInvalid as invalid:
-        raise InputAtFault(str(invalid)) from invalid
+        raise ConfigurationAtFault(invalid) from invalid
     listener = configuration.listener
     with contextlib.ExitStack() as stack:
         say = stack.enter_context(StandardError()).say
@@ -92,6 +93,9 @@ def command(
         ports = stack.enter_context(
             Ports.bound(host or listener.address, listener.port if port is None else port, admin_port)
         )
+        address, bound_port = ports.models.getsockname()[:2]
+        if exposed := exposure(address, bound_port, catalog):
+            say(f"warning: {exposed}")
         start = _Start(configuration, catalog, Orders(texts, log_format), ports, say)
         with asyncio.Runner(loop_factory=bootstrap.event_loop) as runner:
             runner.run(start.alone() if workers == 1 else start.supervise(workers))

@@ -16,6 +16,12 @@ from tests.wall.raw_client import RawClient
 from tests.wall.upstream import ScriptedUpstream
 
 SIMULATED = {"version": "v0.4.0", "model_providers": [{"model": "simulated/instant"}]}
+KEYED = {
+    "version": "v0.4.0",
+    "model_providers": [
+        {"model": "openai/gpt-4o", "access_key": "sk-canary", "base_url": "http://127.0.0.1:9"}
+    ],
+}
 BROKEN = """\
 version: v0.4.0
 model_providers:
@@ -49,7 +55,7 @@ async def test_a_broken_file_is_told_with_all_its_problems(tmp_path: Path) -> No
     async with launched("up", *FREE, folder=tmp_path) as running:
         code, said = await ending(running)
 
-    assert (code, [line.partition(": ")[0] for line in said.removeprefix("Error: ").splitlines()]) == (
+    assert (code, [line.partition(": ")[0] for line in said.splitlines()]) == (
         1,
         [f"{tmp_path}/config.yaml:{place}" for place in ("3:12", "4:5", "4:5")],
     )
@@ -82,7 +88,7 @@ async def test_whoever_debugs_gets_the_traceback_too(tmp_path: Path) -> None:
     async with launched("up", "absent.yaml", "--debug", folder=tmp_path) as running:
         code, said = await ending(running)
 
-    assert (code, "Traceback" in said, "Error: absent.yaml" in said) == (1, True, True)
+    assert (code, "Traceback" in said, "\nabsent.yaml:1:1: " in said) == (1, True, True)
 
 
 async def test_without_file_and_key_it_starts_on_simulated_models(tmp_path: Path) -> None:
@@ -154,3 +160,15 @@ async def test_what_is_printed_is_where_it_listens(tmp_path: Path) -> None:
             await scraper.get("/metrics")
 
             assert [(await client.reply()).status, (await scraper.reply(to="GET")).status] == [200, 200]
+
+
+@pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", 1), ("127.0.0.1", 0)])
+async def test_keys_that_others_could_spend_are_warned_of_once(
+    host: str, warned: int, tmp_path: Path
+) -> None:
+    """The default address is open; whoever pays for the key should have chosen that."""
+    write(tmp_path, KEYED)
+    async with launched("up", *FREE, "--host", host, "--workers", "2", folder=tmp_path) as running:
+        await running.started()
+
+        assert running.stderr.count(b"callers are not authenticated") == warned

@@ -96,6 +96,18 @@ def test_every_problem_is_printed_and_counted(tmp_path: Path, capsys: Output) ->
     assert [line.partition(": ")[0] for line in told] == [f"{path}:1:10", f"{path}:2:27", "2 problems"]
 
 
+def test_warnings_are_printed_beside_problems(tmp_path: Path, capsys: Output) -> None:
+    """Who mends the problems first would be told of the warnings one run later."""
+    path = write(tmp_path, "version: v0.4.0\nllm_providers: [{model: gpt-4o}]\n")
+
+    code = main(["check", path])
+
+    assert (code, capsys.readouterr().err) == (
+        1,
+        f"warning: {path}:2:1: llm_providers: deprecated: write model_providers\n",
+    )
+
+
 def test_the_configuration_of_the_folder_is_found(
     tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,21 @@ def test_a_broken_configuration_offers_nothing(tmp_path: Path, capsys: Output) -
     """Half a list would be taken for the whole."""
     code = main(["models", str(tmp_path / "missing.yaml")])
 
-    assert (code, "missing.yaml:1:1: expected a file" in capsys.readouterr().err) == (1, True)
+    said = capsys.readouterr().err
+    assert (code, said.startswith(f"{tmp_path}/missing.yaml:1:1: expected a file")) == (1, True)
+
+
+def test_every_line_about_a_broken_configuration_begins_with_its_place(
+    tmp_path: Path, capsys: Output
+) -> None:
+    """Editors and terminals make the place a link; the first problem is no exception."""
+    path = tmp_path / "config.yaml"
+    path.write_text("version: v0.4.0\nllm_providers:\n  - model: gpt-4o\n  - model: o3\n", "utf-8")
+
+    main(["models", str(path)])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [f"{path}:3:12", f"{path}:4:12", "warning"]
 
 
 def test_no_key_is_ever_printed(offer: str, capsys: Output) -> None:
