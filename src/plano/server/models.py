@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
 
-from plano.catalog.catalog import CATCH_ALL, Catalog
+from plano.catalog.catalog import CATCH_ALL, Catalog, Model
 from plano.catalog.prices import known_members
+from plano.server import problems
 
 CREATED = 0
 """Nobody knows when a declared model was made; the field is required by clients, so it is the epoch."""
 ALIAS_OWNER = "plano"
+Members = Callable[[Model], Iterable[str]]
+"""The models under a wildcard, in full, as far as they are known."""
 
 
 class Lists(NamedTuple):
@@ -25,27 +29,38 @@ class Lists(NamedTuple):
 class Listing:
     """The lists of a catalog, made once, when they are first asked for."""
 
-    __slots__ = ("_catalog", "_lists")
+    __slots__ = ("_catalog", "_lists", "_members")
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, members: Members = known_members) -> None:
         self._catalog = catalog
+        self._members = members
         self._lists: asyncio.Future[Lists] | None = None
 
     async def lists(self) -> Lists:
         """Off the loop, since knowing the members of a wildcard takes a table that loads slowly.
-        Who asks meanwhile waits for the same; who leaves does not stop it for the others."""
-        if self._lists is None:
+        Who asks meanwhile waits for the same; who leaves does not stop it for the others.
+
+        While the table cannot be loaded the lists lack those members, and whoever asks next tries again.
+        """
+        making = self._lists
+        if making is None:
             loop = asyncio.get_running_loop()
-            self._lists = loop.run_in_executor(None, lists_of, self._catalog)
-        return await asyncio.shield(self._lists)
+            making = self._lists = loop.run_in_executor(None, lists_of, self._catalog, self._members)
+        try:
+            return await asyncio.shield(making)
+        except Exception as error:  # noqa: BLE001 - a library's table: it may fail in any way, the list must not
+            if self._lists is making:
+                self._lists = None
+                problems.log.warning("GET /v1/models lists no members of wildcards: %r", error)
+            return lists_of(self._catalog, _no_members)
 
 
-def lists_of(catalog: Catalog) -> Lists:
-    names = listed(catalog)
+def lists_of(catalog: Catalog, members: Members) -> Lists:
+    names = listed(catalog, members)
     return Lists(_openai_list(names), _anthropic_list(names))
 
 
-def listed(catalog: Catalog) -> dict[str, str]:
+def listed(catalog: Catalog, members: Members) -> dict[str, str]:
     """Every name that can be asked for and who owns it: declared models, aliases, then the members
     that are known of each wildcard (its provider may have others)."""
     # A wildcard's own name leads nowhere, so it is shown as what may be filled in.
@@ -53,9 +68,13 @@ def listed(catalog: Catalog) -> dict[str, str]:
     names |= {alias: ALIAS_OWNER for alias in catalog.aliases if alias != CATCH_ALL}
     for model in catalog.models:
         if model.is_wildcard:
-            for member in known_members(model):
+            for member in members(model):
                 names.setdefault(member, str(model.provider))
     return names
+
+
+def _no_members(_: Model) -> tuple[str, ...]:
+    return ()
 
 
 def _openai_list(names: dict[str, str]) -> bytes:
