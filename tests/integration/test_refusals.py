@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anthropic
@@ -347,6 +348,40 @@ async def test_other_paths_and_methods_are_told_what_there_is(
     assert path in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "dialect"),
+    [
+        ("/v1/messages/count_tokens", "", "anthropic"),
+        ("/v1/messages/batches?limit=1", "", "anthropic"),
+        ("/v1/files", "anthropic-version: 2023-06-01\r\n", "anthropic"),
+        ("/v1/messagesx", "", "openai"),
+        ("/v1/embeddings", "", "openai"),
+    ],
+)
+async def test_other_paths_are_answered_in_the_clients_dialect(
+    client: RawClient, path: str, fields: str, dialect: str
+) -> None:
+    """Coding agents count tokens first; an error they cannot read hides what is wrong."""
+    await client.send(f"POST {path} HTTP/1.1\r\nhost: a\r\n{fields}content-length: 0\r\n\r\n".encode())
+    reply = await client.reply()
+
+    body = json.loads(reply.body)
+    shapes = {"anthropic": ("error", "not_found_error"), "openai": (None, "invalid_request_error")}
+    assert (reply.status, body.get("type"), body["error"]["type"]) == (404, *shapes[dialect])
+
+
+async def test_a_request_that_cannot_be_read_has_a_whole_line_in_the_log(
+    client: RawClient, running: RunningGateway
+) -> None:
+    """Who sent it, what it wanted, and what it was answered with."""
+    await client.send(b"POST /v1/messages HTTP/1.1\r\nhost: a b\r\ncontent-length: 0\r\n\r\n")
+    reply = await client.reply()
+    (line,) = await running.logged(1)
+
+    told = (line["method"], line["path"], line["client"], line["status"], line["bytes_out"])
+    assert told == ("POST", "/v1/messages", "127.0.0.1", 400, len(reply.body))
+
+
 async def test_a_path_that_is_not_served_is_told_to_the_official_client(
     running: RunningGateway,
 ) -> None:
@@ -399,3 +434,14 @@ async def test_a_provider_that_is_not_there_is_an_error_that_says_so(nobody_ther
 
     assert (raised.value.status_code, raised.value.code) == (502, "upstream_unreachable")
     assert raised_by_other.value.status_code == 502
+
+
+async def test_where_a_provider_stands_is_for_the_log(nobody_there: RunningGateway) -> None:
+    """Callers have no use for addresses inside the operator's network; operators cannot do without."""
+    async with RawClient(nobody_there.port) as client:
+        await client.post(CHAT, b'{"model":"gpt-wall"}')
+        reply = await client.reply()
+    (line,) = await nobody_there.logged(1)
+
+    assert b"127.0.0.1" not in reply.body
+    assert re.fullmatch(r"cannot connect to 127\.0\.0\.1:\d+: Connection refused", line["detail"])

@@ -257,6 +257,11 @@ FORWARDED = [
         },
         id="a trace goes on",
     ),
+    pytest.param(
+        [*["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"] * 2, "tracestate: a=b"],
+        {"anthropic-version": "2023-06-01"},
+        id="a trace with two parents does not",
+    ),
 ]
 
 

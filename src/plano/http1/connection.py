@@ -209,7 +209,6 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request, keep_alive: bool) -> None:
         server = self.server
-        request.read = server.now()
         self.bodiless = request.method == "HEAD"
         self.http_1_0 = request.http_1_0
         self.reply = reply = Reply(self, keep_alive=keep_alive)

@@ -6,7 +6,6 @@ leaves together. After the client has gone every call does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,10 +48,6 @@ def field_line(name: bytes, value: bytes) -> bytes:
             f"the value of {name.decode('ascii')!r} holds a control byte (CR, LF, NUL or another)"
         )
     return b"%b: %b\r\n" % (name, value)
-
-
-def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([field_line(name, value) for name, value in fields])
 
 
 def status_line(status: int) -> bytes:

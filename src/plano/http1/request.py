@@ -6,6 +6,7 @@ account of what is held. What is not HTTP/1.1 is refused, and nothing is read af
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -28,6 +29,8 @@ RefusalKind = Literal[
 SMALL_PIECE = 4096
 """Body pieces below this are gathered: kept apart, chunks of one byte would cost forty times their text."""
 GATHERED_BYTES = 64 * 1024
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:._~!$&'()*+,;=%-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+"""RFC 3986 §3.2.2, without looking into addresses; it may be empty."""
 SEPARATORS = 8
 """Bytes around a field that do not count: the colon, the line's end, a few blanks."""
 
@@ -43,6 +46,10 @@ class Refusal:
     started: float = 0.0
     fields: Mapping[bytes, bytes] = field(default_factory=dict)
     """The header fields that were read before it was refused."""
+    method: str = ""
+    """Empty when not even that was read."""
+    client: str | None = None
+    """The peer's address, without the port."""
 
 
 class Request:
@@ -56,7 +63,6 @@ class Request:
         "method",
         "path",
         "query",
-        "read",
         "repeated",
         "started",
     )
@@ -64,8 +70,6 @@ class Request:
     def __init__(self, started: float) -> None:
         self.started = started
         """When its first byte came, by the server's clock."""
-        self.read = started
-        """When its last byte came."""
         self.method = ""
         self.path = ""
         """The path as sent, without the query; ASCII, undecoded."""
@@ -117,6 +121,7 @@ class RequestReader:
         "_body_seen",
         "_first_read",
         "_head_bytes",
+        "_host",
         "_offering",
         "_parser",
         "_phase",
@@ -139,6 +144,8 @@ class RequestReader:
         self._shared = shared
         self._taker = taker
         self._parser = httptools.HttpRequestParser(self)
+        self._host = b""
+        """The last Host that was found to be one: a connection's requests name the same, mostly."""
         self._target = b""
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
@@ -180,8 +187,11 @@ class RequestReader:
         started = request.started if request is not None else self._shared.now()
         path = self._target.partition(b"?")[0].decode("ascii", "replace")
         fields = request.fields if request is not None else {}
+        method = ""
+        if request is not None and self._target:
+            method = request.method or self._parser.get_method().decode("ascii")
         self.release()
-        self._taker.refused(Refusal(kind, message, path, started, fields))
+        self._taker.refused(Refusal(kind, message, path, started, fields, method, self.client))
 
     def release(self) -> None:
         """Nothing more will be read: let go of the request that was."""
@@ -236,6 +246,10 @@ class RequestReader:
         target = self._target
         request.method = parser.get_method().decode("ascii")
         problem = problem_of_head(request, target, version, self._shared.limits, self._head_bytes)
+        host = request.fields.get(b"host", b"")
+        if host != self._host and problem is None:
+            self._host = host
+            problem = problem_of_host(host)
         if problem is not None:
             self.refuse(*problem)
             return
@@ -372,6 +386,16 @@ def problem_of_head(
     if length is not None and len(length) > 1 and int(length) > limits.body_bytes:
         return "body_too_large", body_too_large(limits)
     return None
+
+
+def problem_of_host(host: bytes) -> tuple[RefusalKind, str] | None:
+    """A Host that is none is refused (RFC 9112 §3.2): whoever stands behind may read it as another."""
+    if _HOST.fullmatch(host) is not None:
+        return None
+    return (
+        "malformed",
+        "The Host field must be a host name or address, and a port if need be (RFC 9112 §3.2).",
+    )
 
 
 def size_of_head(request: Request, target: bytes) -> int:

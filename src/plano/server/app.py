@@ -75,13 +75,17 @@ class App:
         problem = problems.problem_of(refusal)
         record = ExchangeRecord(
             request_id=given_id(refusal.fields) or self._new_id(),
-            method="",
+            method=refusal.method,
             path=refusal.path[:SHOWN_PATH],
-            at=self._today(),
+            at=self._today() - (self._now() - refusal.started),
             started=refusal.started,
         )
+        record.client_host = refusal.client
+        answer = problems.rendered(problem, refusal.path, record.request_id, refusal.fields)
+        if not isinstance(problem, ClientLeft):
+            record.bytes_out = len(answer[2])
         self._note(record, problem)
-        return problems.rendered(problem, refusal.path, record.request_id)
+        return answer
 
     def defect(self, request: Request, reply: Reply, error: Exception) -> None:
         """A handler raised: log it whole, tell the caller only where to look."""
@@ -90,7 +94,8 @@ class App:
         if reply.started:
             reply.end_loudly()
             return
-        reply.send(*problems.rendered(problems.defect(request_id), request.path, request_id))
+        problem = problems.defect(request_id)
+        reply.send(*problems.rendered(problem, request.path, request_id, request.fields))
 
     def record_of(self, request: Request) -> ExchangeRecord:
         """A fresh record for a request."""
@@ -125,7 +130,7 @@ class App:
     async def _answer_problem(self, request: Request, reply: Reply, problem: PlanoError) -> None:
         record = self.record_of(request)
         record.bytes_in = len(request.body)
-        reply.send(*problems.rendered(problem, request.path, record.request_id))
+        reply.send(*problems.rendered(problem, request.path, record.request_id, request.fields))
         record.bytes_out = reply.bytes_out
         self._note(record, problem)
 

@@ -13,14 +13,16 @@ from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import Reply
 from plano.http1.request import Request
 
+TRACE = b"traceparent"
+TRACE_STATE = b"tracestate"
 FORWARDED = frozenset(
     (
         b"anthropic-beta",
         b"anthropic-version",
         b"idempotency-key",
         b"openai-beta",
-        b"traceparent",
-        b"tracestate",
+        TRACE,
+        TRACE_STATE,
     )
 )
 """Client headers that travel on, byte for byte."""
@@ -50,7 +52,7 @@ class Inference:
             self._dialect,
             request.body,
             request.query,
-            _forwarded(request.fields),
+            _forwarded(request),
             partial(_credential, request.fields),
             b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
             record,
@@ -58,10 +60,15 @@ class Inference:
         return self._exchange.run(ask, reply)
 
 
-def _forwarded(fields: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:
+def _forwarded(request: Request) -> Sequence[tuple[bytes, bytes]]:
+    fields = request.fields
     if FORWARDED.isdisjoint(fields):
         return ()
-    return [(name, fields[name]) for name in sorted(FORWARDED.intersection(fields))]
+    names = FORWARDED.intersection(fields)
+    if TRACE in request.repeated:
+        # Two parents are none, and the state belongs to the parent (W3C Trace Context §3.2, §4.3).
+        names -= {TRACE, TRACE_STATE}
+    return [(name, fields[name]) for name in sorted(names)]
 
 
 def _credential(fields: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:

@@ -114,6 +114,61 @@ REFUSED = [
 ]
 
 
+HOSTS = [
+    "a b",
+    "a b/c",
+    "a/b",
+    "a?b",
+    "a#b",
+    "u@a",
+    "a:b",
+    "a:80:81",
+    "[::1",
+    "::1",
+    "[::1]x",
+    "h\xf6st",
+    "a\tb",
+    '"a"',
+]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    """Also from a client that has sent a good one before (RFC 9112 §3.2)."""
+    data = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode("latin-1")
+    page = Page().feed(get("/good")).feed(data)
+
+    assert ([each.path for each in page.requests], page.kinds) == (["/good"], ["malformed"])
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a:", "a:8080", "A-1.b_c.", "127.0.0.1:80", "[::1]", "[fe80::1%25lo]:1", "%C3%B6", ""]
+)
+def test_a_host_in_any_form_is_taken(host: str) -> None:
+    """As RFC 3986 writes it; a name need not be one that this side would choose."""
+    page = Page().feed(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+    assert page.kinds == []
+
+
+@pytest.mark.parametrize(
+    ("data", "method"),
+    [
+        (post("/a", b"", "Content-Encoding: x", "Transfer-Encoding: gzip"), "POST"),
+        (b"DELETE /%b" % (b"a" * 20_000), "DELETE"),
+        (b"GET /a HTTP/1.1\r\nHost: a b\r\n\r\n", "GET"),
+        (b"\xff", ""),
+    ],
+)
+def test_a_refusal_tells_who_wanted_what(data: bytes, method: str) -> None:
+    """As far as it was read: the log has no other source."""
+    page = Page()
+    page.reader.client = "192.0.2.1"
+    (refusal,) = page.feed(data).refusals
+
+    assert (refusal.method, refusal.client) == (method, "192.0.2.1")
+
+
 @pytest.mark.parametrize(("data", "kind"), REFUSED)
 def test_what_is_not_plain_http_is_refused(data: bytes, kind: str) -> None:
     """What one reader takes for one request and another for two is how requests are smuggled past a
