@@ -72,7 +72,8 @@ class ClientLimits:
     header_count: int = 256
     """Fields an answer."""
     reply_bytes: int = 32 * MIB
-    """A plain answer, or one event of a stream; generated images come as one."""
+    """A plain answer, or one event of a stream; generated images come as one. A plain answer that comes in
+    chunks has begun when it turns out to be larger, and is then cut off loudly."""
     idle_s: float = 30.0
     """How long an unused connection is kept: under the shortest idle limit of the known providers."""
     idle_per_origin: int = 128
