@@ -29,7 +29,7 @@ class Sound:
     file: File
     errors: list[ErrorDetails]
     lost: frozenset[str]
-    """Models and names in entries that were left out."""
+    """Models and names in entries that were left out, and aliases."""
     indices: dict[KeyPath, list[int]]
     """For each list that lost entries: where the ones that remain stood."""
 
@@ -96,6 +96,8 @@ class _Pruned:
             container = child
         if path and _child(container, path[-1]) is not _GONE:
             self._note(_child(container, path[-1]))
+            if path[:-1] == ("model_aliases",):
+                self.lost.add(str(path[-1]))
             if isinstance(container, list):
                 container[int(path[-1])] = _GONE
             else:

@@ -65,6 +65,8 @@ class Texts:
 
 def _dotenv(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+        return content.decode("utf-8") if len(content) <= LARGEST_FILE_BYTES else ""
     except (OSError, ValueError):
         return ""

@@ -38,3 +38,13 @@ def test_secrets_are_not_in_its_representation(tmp_path: Path) -> None:
     texts = Texts.take(tmp_path / "config.yaml")
 
     assert "canary" not in repr(texts)
+
+
+def test_a_dotenv_without_end_is_none(tmp_path: Path) -> None:
+    """It is found beside the file, so nobody has to have meant it."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / ".env").symlink_to("/dev/zero")
+
+    texts = Texts.take(tmp_path / "config.yaml")
+
+    assert (texts.content, texts.dotenv) == (CONFIG.encode(), "")
