@@ -33,6 +33,8 @@ async def refused(port: int) -> None:
             try:
                 async with RawClient(port):
                     pass
+            except ConnectionResetError:
+                continue  # it waited to be accepted when the port was closed
             except ConnectionRefusedError:
                 return
 
