@@ -133,7 +133,7 @@ class TargetTooLong(CallerError):
 
 
 class UnsupportedEncoding(CallerError):
-    """A `content-encoding` or `content-type` that cannot be read."""
+    """A `content-encoding` or transfer coding that cannot be read."""
 
     code = "unsupported_encoding"
     status = 415
@@ -167,7 +167,7 @@ class Internal(GatewayError):
 
 
 class Overloaded(GatewayError):
-    """Shed before a limit of memory or descriptors is reached."""
+    """Shed before a limit of memory or descriptors is reached, or met with one on the way to a provider."""
 
     code = "overloaded"
     status = 503

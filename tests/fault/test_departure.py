@@ -25,7 +25,7 @@ from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, JSON, Chunk, Head, Raw, Script, Stall
 
 AT_ONCE_S = 0.25
-"""What is promised for 99 of 100 departures."""
+"""What is promised for 99 of 100 departures; here it takes about a millisecond."""
 GENEROUS_S = 1.0
 """What a busy machine may make of it."""
 
@@ -124,10 +124,8 @@ async def test_a_client_that_leaves_takes_its_upstream_request_with_it(moment: M
         assert len(upstream.attempts) == 2 + bool(moment.script)
 
 
-async def test_departures_are_noticed_within_a_quarter_of_a_second(
-    record_property: Callable[[str, object], None],
-) -> None:
-    """The figure, over many departures in all phases with an upstream connection."""
+async def test_departures_are_noticed_within_a_quarter_of_a_second() -> None:
+    """What is promised, over many departures in all phases with an upstream connection."""
     moments = [each for param in MOMENTS if isinstance(each := param.values[0], Moment) and each.script]
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
         taken_s = [
@@ -138,10 +136,7 @@ async def test_departures_are_noticed_within_a_quarter_of_a_second(
         ]
         lines = await running.logged(1 + len(taken_s))
 
-    p99_ms = statistics.quantiles(taken_s, n=100)[98] * 1000
-    record_property("p99_ms", round(p99_ms, 3))
-    record_property("median_ms", round(statistics.median(taken_s) * 1000, 3))
-    assert p99_ms < GENEROUS_S * 1000
+    assert statistics.quantiles(taken_s, n=100)[98] <= AT_ONCE_S
     assert [line["status"] for line in lines].count(499) == len(taken_s)
 
 
