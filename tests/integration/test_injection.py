@@ -144,30 +144,38 @@ async def test_a_head_with_control_bytes_is_refused_whole(
     assert (line["status"], line["code"], upstream.attempts) == (400, "malformed_http", [])
 
 
-ALIAS = "schnell ⚡\r\nX-Injected: 1\x7f"
+ALIAS = 'schnell ⚡ "X-Injected: 1"'
 
 
-async def test_an_alias_may_be_any_text(upstream: ScriptedUpstream) -> None:
+@pytest.mark.parametrize(
+    ("alias", "asked"),
+    [(ALIAS, ALIAS), ("*", "schnell ⚡\r\nX-Injected: 1\x7f")],
+    ids=["itself", "catch-all"],
+)
+async def test_what_is_asked_for_by_alias_may_be_any_text(
+    alias: str, asked: str, upstream: ScriptedUpstream
+) -> None:
     """It is looked up, listed and logged; it never stands in a head."""
     config = {
         "version": "v0.4.0",
         "model_providers": [{"model": "groq/plain", "base_url": upstream.url}],
-        "model_aliases": {ALIAS: {"target": "groq/plain"}},
+        "model_aliases": {alias: {"target": "groq/plain"}},
     }
     async with gateway(config) as running, RawClient(running.port) as client:
-        await client.post(CHAT, json.dumps({"model": ALIAS}).encode())
+        await client.post(CHAT, json.dumps({"model": asked}).encode())
         reply = await client.reply()
         await client.get("/v1/models")
         models = await client.reply(to="GET")
 
         line, _ = await running.logged(2)
+        listed = [row["id"] for row in json.loads(models.body)["data"]]
         assert (reply.status, reply.header("x-plano-decision"), reply.header("x-injected")) == (
             200,
             "alias",
             None,
         )
-        assert json.loads(models.body)["data"][1]["id"] == ALIAS
-        assert (line["requested_model"], running.log_text.count("\n")) == (ALIAS, 2)
+        assert listed == ["groq/plain", *([] if alias == "*" else [alias])]
+        assert (line["requested_model"], running.log_text.count("\n")) == (asked, 2)
         assert all(map(str.isprintable, running.log_text.split("\n")))
 
 
