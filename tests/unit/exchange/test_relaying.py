@@ -1,0 +1,239 @@
+"""The relay: what it holds, when it commits, and how it ends, read by read."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from itertools import count
+
+import pytest
+
+from plano.chat.dialect import Dialect
+from plano.errors import (
+    Overloaded,
+    PlanoError,
+    UpstreamBroke,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamRefused,
+)
+from plano.exchange.relaying import HELD_ERROR_BYTES, HELD_PLAIN_BYTES, HELD_PRELUDE_BYTES, Relay
+from plano.wire.dialects import DIALECTS
+from tests.unit.exchange.sides import ClientSide, UpstreamSide, blank
+from tests.wall.answers import EVENTS, PLAIN
+
+LINES = b"x-request-id: req-1\r\n"
+STREAM = (b"content-type", b"text/event-stream")
+JSON = (b"content-type", b"application/json")
+CONTENT = {Dialect.OPENAI_CHAT: 1, Dialect.ANTHROPIC_MESSAGES: 3, Dialect.OPENAI_RESPONSES: 4}
+"""The event of each good stream that first says something."""
+
+
+class Played:
+    """A relay between two played sides."""
+
+    def __init__(
+        self,
+        dialect: Dialect = Dialect.OPENAI_CHAT,
+        *,
+        stream: bool = True,
+        own_credential: bool = False,
+        limit: int = 4 * 1024 * 1024,
+    ) -> None:
+        self.client = ClientSide()
+        self.upstream = UpstreamSide()
+        ticks = count(1)
+        self.relay = Relay(
+            reply=self.client,
+            record=blank(),
+            codec=DIALECTS[dialect],
+            choices=1,
+            stream=stream,
+            lines=LINES,
+            own_credential=own_credential,
+            reply_limit=limit,
+            now=lambda: float(next(ticks)),
+        )
+        self.record = self.relay.record
+        self.relay.flow = self.upstream
+
+    def head(self, status: int, *fields: tuple[bytes, bytes]) -> Played:
+        self.relay.head(status, list(fields))
+        return self
+
+    def body(self, *pieces: bytes) -> Played:
+        for piece in pieces:
+            self.relay.body(piece)
+        return self
+
+    def end(self) -> Played:
+        self.relay.flow = None
+        self.relay.end()
+        return self
+
+    def broke(self, error: PlanoError) -> Played:
+        self.relay.flow = None
+        self.relay.broke(error)
+        return self
+
+    @property
+    def outcome(self) -> tuple[int | None, bytes, str | None]:
+        return self.client.status, self.client.body, self.client.end_was
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_the_prelude_is_held_until_something_is_said(dialect: Dialect) -> None:
+    """Until then another model could still answer."""
+    events, at = EVENTS[dialect], CONTENT[dialect]
+    played = Played(dialect).head(200, STREAM).body(*events[:1])
+    before = played.client.started
+    played.body(*events[1 : at + 1])
+
+    assert (before, played.client.started) == (False, True)
+    assert played.client.body == b"".join(events[: at + 1])
+    assert played.upstream.asked == ["await content", "content came"]
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_half_an_event_never_leaves(dialect: Dialect) -> None:
+    """An error event behind it would be glued to it."""
+    data = b"".join(EVENTS[dialect])
+    played = Played(dialect).head(200, STREAM)
+    ragged = []
+    for byte in data:
+        played.body(bytes([byte]))
+        if played.client.body and not played.client.body.endswith(b"\n\n"):
+            ragged.append(played.client.body[-20:])
+    played.end()
+
+    assert (ragged, played.outcome) == ([], (200, data, "whole"))
+
+
+def test_a_prelude_without_end_goes_out() -> None:
+    """Holding it is for a moment, not for a megabyte."""
+    event = b"data: " + json.dumps({"choices": [], "pad": "x" * 1000}).encode() + b"\n\n"
+    many = HELD_PRELUDE_BYTES // len(event) + 2
+
+    played = Played().head(200, STREAM).body(*[event] * many)
+
+    assert played.client.body == event * many
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_a_stream_that_breaks_after_the_commit_is_told_and_ended_loudly(dialect: Dialect) -> None:
+    """The error event stands by itself, and no terminal event is forged."""
+    sent = EVENTS[dialect][: CONTENT[dialect] + 1]
+    problem = UpstreamBroke("cut")
+    played = Played(dialect).head(200, STREAM).body(*sent, EVENTS[dialect][-2][:9]).broke(problem)
+
+    told = DIALECTS[dialect].error_event(problem, "req-1")
+    assert played.outcome == (200, b"".join(sent) + told, "loud")
+    assert (played.relay.problem, played.record.status, played.record.phase) == (problem, 200, "stream")
+
+
+def test_what_breaks_before_the_commit_sends_nothing() -> None:
+    """Whatever the failure, the gateway's own among them: the exchange answers, or tries another."""
+    problem = Overloaded("no descriptors")
+    played = Played().head(200, STREAM).body(EVENTS[Dialect.OPENAI_CHAT][0]).broke(problem)
+
+    assert (played.outcome, played.relay.problem) == ((None, b"", None), problem)
+
+
+def test_an_end_behind_the_terminal_event_is_a_success_however_it_comes() -> None:
+    """Some servers reset when they have said all."""
+    events = EVENTS[Dialect.ANTHROPIC_MESSAGES]
+    played = Played(Dialect.ANTHROPIC_MESSAGES).head(200, STREAM).body(*events).broke(UpstreamBroke("reset"))
+
+    assert (played.outcome, played.relay.problem) == ((200, b"".join(events), "whole"), None)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_a_plain_answer_is_held_until_it_is_whole(dialect: Dialect) -> None:
+    """Half of one helps nobody; whole, it is what the provider sent, with its length."""
+    body = PLAIN[dialect]
+    played = Played(dialect, stream=False).head(200, JSON).body(body[:40], body[40:])
+    before = played.client.started
+    played.end()
+
+    assert (before, played.outcome, played.client.length) == (False, (200, body, "whole"), len(body))
+    assert played.client.fields == b"content-type: application/json\r\n" + LINES
+
+
+def test_a_long_plain_answer_goes_out_as_it_comes() -> None:
+    """Holding a generated image to its end would be felt."""
+    start = b'{"choices": "' + b"x" * HELD_PLAIN_BYTES
+    played = Played(stream=False).head(200, JSON, (b"content-length", b"2000000")).body(start)
+
+    assert (played.client.length, played.client.body) == (2_000_000, start)
+
+
+@pytest.mark.parametrize(
+    ("stream", "status", "fields", "body"),
+    [
+        pytest.param(False, 200, [JSON, (b"content-length", b"9999")], b"", id="announced"),
+        pytest.param(False, 200, [JSON], b"{" + b"x" * 2000, id="by and by"),
+        pytest.param(True, 200, [STREAM], b"data: {" + b"x" * 2000, id="one event"),
+        pytest.param(True, 200, [JSON], b'{"a": "' + b"x" * HELD_ERROR_BYTES, id="no stream"),
+        pytest.param(False, 500, [JSON], b'{"a": "' + b"x" * HELD_ERROR_BYTES, id="an error"),
+    ],
+)
+def test_what_is_too_large_is_dropped(
+    stream: bool, status: int, fields: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    """Raised too: it makes the upstream close its connection."""
+    played = Played(stream=stream, limit=1000)
+
+    with pytest.raises(UpstreamError) as raised:
+        played.head(status, *fields).body(body)
+
+    assert (played.relay.problem, played.outcome) == (raised.value, (None, b"", None))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_nothing_is_relayed_behind_a_failure(stream: bool) -> None:
+    """A read may bring more after the piece that failed."""
+    played = Played(stream=stream)
+    with pytest.raises(UpstreamInvalid):
+        played.head(302, (b"location", b"/"))
+    played.body(b"data: {}\n\n").end().broke(UpstreamBroke("late"))
+
+    assert (played.outcome, type(played.relay.problem)) == ((None, b"", None), UpstreamInvalid)
+
+
+def test_a_refusal_takes_over_what_still_holds_of_the_head() -> None:
+    """When to come back, and not the type of a page that is gone."""
+    fields = [(b"content-type", b"text/html"), (b"retry-after", b"7"), (b"cache-control", b"no-store")]
+    played = Played(stream=False).head(429, *fields).body(b"<html>").end()
+
+    problem = played.relay.problem
+    assert isinstance(problem, UpstreamRefused)
+    assert (problem.status, problem.lines) == (429, b"retry-after: 7\r\n")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_compressed_answer_is_read_through(size: int) -> None:
+    """Cut anywhere; its length is not the length of what goes out."""
+    packed = zlib.compress(PLAIN[Dialect.OPENAI_CHAT])
+    pieces = [packed[at : at + size] for at in range(0, len(packed), size)]
+    length = (b"content-length", str(len(packed)).encode())
+    played = (
+        Played(stream=False).head(200, JSON, length, (b"content-encoding", b"deflate")).body(*pieces).end()
+    )
+
+    assert played.outcome == (200, PLAIN[Dialect.OPENAI_CHAT], "whole")
+    assert played.client.length == len(PLAIN[Dialect.OPENAI_CHAT])
+
+
+def test_a_compressed_answer_without_its_end_is_none() -> None:
+    """Whatever HTTP says of it."""
+    packed = zlib.compress(PLAIN[Dialect.OPENAI_CHAT])
+    played = Played(stream=False).head(200, JSON, (b"content-encoding", b"deflate")).body(packed[:-4]).end()
+
+    assert (played.outcome, type(played.relay.problem)) == ((None, b"", None), UpstreamBroke)
+
+
+def test_the_moments_are_in_the_record() -> None:
+    """By the clock that was handed in."""
+    record = Played().head(200, STREAM).body(*EVENTS[Dialect.OPENAI_CHAT]).end().record
+
+    assert (record.sent, record.first_byte, record.first_content, record.phase) == (1.0, 2.0, 3.0, "done")
