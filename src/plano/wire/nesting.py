@@ -33,6 +33,8 @@ _SHORT = 4096
 _COPIED = 1 << 16
 """Up to here a value is copied to be searched; decoding it costs more than the copy."""
 
+_COMMA, _SPACE = b", "
+
 _BRACKETS = bytes(ord("[") if c == ord("{") else ord("]") if c == ord("}") else c for c in range(256))
 _NOT_STRUCTURE = bytes(c for c in range(256) if c not in b'[]{}"')
 _STRING = re.compile(rb'"[^"]*"')
@@ -88,15 +90,26 @@ def _many_openers(text: bytes, limit: int) -> bool:
     if len(text) < _SHORT:
         return text.count(b"{") + text.count(b"[") > limit
     find = text.find
-    left = limit
+    left, siblings = limit, _ELEMENTS
     for opener in (b"{", b"["):
         at = find(opener)
         while at >= 0:
-            if left == 0:
+            if _takes_a_place(text, at):
+                siblings -= 1
+            else:
+                left -= 1
+            if left < 0 or siblings < 0:
                 return True
-            left -= 1
             at = find(opener, at + 1)
     return False
+
+
+def _takes_a_place(text: bytes, at: int) -> bool:
+    """Whether the opener at `at` directly follows a closer and a comma, as one message follows another.
+    With no quote between them both are structure or both are text: either way they add no level."""
+    if text[at - 1] == _SPACE:
+        at -= 1
+    return text[at - 1] == _COMMA and text[at - 2] in b"}]"
 
 
 def _is_dear(view: memoryview) -> bool:

@@ -57,6 +57,13 @@ CHAIN = b"[" * 40 + b"]" * 40
         pytest.param(
             b"[" * 30 + b'"' + b'[{\\"' * 2000 + b'"' + b"]" * 30, 30, id="brackets far down in a text"
         ),
+        pytest.param(
+            b"[" * 9 + b",".join([b'{"a": "' + b"." * 99 + b'"}'] * 80) + b"]" * 9, 10, id="siblings"
+        ),
+        pytest.param(b"[" + b"[{}, " * 70 + b"1" + b"]" * 71 + b" " * 4096, 72, id="each beside another"),
+        pytest.param(
+            b"[" + b'[{},{},"},{",' * 70 + b"1" + b"]" * 71 + b" " * 4096, 72, id="and beside texts"
+        ),
         pytest.param(b'["\\\\",[[]],"\\\\\\"[[[["' + b',"[["' * 5000 + b"]", 3, id="escapes"),
     ],
 )
