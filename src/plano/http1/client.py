@@ -20,7 +20,7 @@ from plano.http1.limits import KIB, ClientLimits
 from plano.http1.response import ResponseReader
 from plano.http1.sink import Buffer, Sink
 
-JOINED_BYTES = 16 * KIB
+JOINED_BYTES = 64 * KIB
 """A request up to this size is one buffer and one system call: a copy is cheaper than a second call."""
 WRITTEN_BYTES = 256 * KIB
 """Larger bodies are written in slices of this size, each when the last has left: so little is held

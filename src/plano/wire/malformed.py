@@ -36,9 +36,12 @@ def refuse_unless_utf8(body: bytes) -> None:
     """The decoder does not look at the strings it skips, and what it skips is passed on."""
     if body.isascii():
         return
-    view = memoryview(body)
     at = 0
     try:
+        if len(body) <= _WINDOW:
+            body.decode()
+            return
+        view = memoryview(body)
         while at < len(body):
             window = view[at : at + _WINDOW]
             _, used = codecs.utf_8_decode(window, "strict", at + _WINDOW >= len(body))

@@ -20,7 +20,7 @@ from plano.wire.members import Span
 
 Piece = bytes | memoryview
 
-_JOINED = 16 * 1024
+_JOINED = 64 * 1024
 """Up to here one copy is cheaper than handing on three pieces."""
 
 _LIST = b"[n", "a list"
