@@ -37,6 +37,14 @@ class PlanoError(Exception):
         self.param = param
         """The request field at fault, as the client wrote it (`model`, `messages[3].role`)."""
 
+    def forget_frames(self) -> None:
+        """To be called once the problem is told: an exception holds on to the frames it went through, and
+        they to the request's body, in a cycle that only the collector would find, and it comes seldom."""
+        error: BaseException | None = self
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+
 
 class CallerError(PlanoError):
     """The request is at fault; sending it again unchanged cannot help."""

@@ -101,6 +101,7 @@ class Exchange:
                 raise relay.problem
         except PlanoError as problem:
             self._answer_problem(ask, codec, problem, reply)
+            problem.forget_frames()
         except asyncio.CancelledError:
             self._cancelled(ask, codec, relay, reply)
             raise

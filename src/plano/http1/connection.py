@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         if self._task is None and self._reader.request is not None and not server.closing:
             # Nobody is there to read it; who keeps the record hears of it.
             self._reader.refuse("left", "The client left before its request was all there.")
-        self._reader.release()
+        self._reader.close()
         server.buffered_bytes -= self._waiting_bytes
         self._waiting_bytes = 0
         self._waiting.clear()

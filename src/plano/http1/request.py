@@ -201,6 +201,13 @@ class RequestReader:
         self._shared.buffered_bytes -= self._body_bytes
         self._body_bytes, self._body = 0, []
 
+    def close(self) -> None:
+        """The connection is gone, and nothing here is called again. The parser and the taker hold on to this
+        reader: let go of both, or every connection would wait for the cycle collector, which looks at
+        what has lived long only after millions of objects."""
+        self.release()
+        del self._parser, self._taker
+
     # -- the parser's side
 
     def on_message_begin(self) -> None:

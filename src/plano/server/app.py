@@ -68,6 +68,7 @@ class App:
                     return get(request, reply)
             raise self._no_handler(request)
         except PlanoError as problem:
+            problem.forget_frames()
             return self._answer_problem(request, reply, problem)
 
     def refuse(self, refusal: Refusal) -> tuple[int, bytes, bytes]:
