@@ -38,7 +38,18 @@ class _Later(msgspec.Struct, gc=False):
     error: msgspec.Raw = NOTHING
 
 
+class _Opening(msgspec.Struct, gc=False):
+    """A chunk with the types that the API's reference gives it."""
+
+    id: str | None = None
+    model: str | None = None
+    choices: list[Choice] = []
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
+
+
 _chunk = msgspec.json.Decoder(Chunk)
+_decode_opening = msgspec.json.Decoder(_Opening).decode
 _decode_later = msgspec.json.Decoder(_Later).decode
 
 
@@ -69,7 +80,7 @@ class StreamReader(Reader):
             try:
                 later = _decode_later(data)
             except loose.UNREADABLE:
-                self._learn_opening(data)
+                self._learn_odd(data)
                 return
             for end in later.choices:
                 self._note(end.index, end.finish_reason)
@@ -78,7 +89,21 @@ class StreamReader(Reader):
             self._learn_opening(data)
 
     def _learn_opening(self, data: bytes) -> None:
-        """A chunk before any content, or one with odd types in it."""
+        """A chunk before any content: the first byte that the client waits for is in one of these."""
+        try:
+            opening = _decode_opening(data)
+        except loose.UNREADABLE:
+            self._learn_odd(data)
+            return
+        self.id = self.id or opening.id or None
+        self.served = self.served or opening.model or None
+        for choice in opening.choices:
+            self.content = self.content or _has_content(choice)
+            self._note(choice.index or 0, choice.finish_reason)
+        self._note_beside(opening.usage, opening.error)
+
+    def _learn_odd(self, data: bytes) -> None:
+        """A chunk with odd types in it."""
         chunk = loose.strictly(_chunk, data, _WHAT)
         self.id = self.id or loose.text(chunk.id)
         self.served = self.served or loose.text(chunk.model)
