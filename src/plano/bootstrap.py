@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 from plano.catalog.catalog import Catalog
@@ -78,7 +77,7 @@ class Gateway:
         self.recording = self._recording(catalog, options)
         self.limits = _within(options.most_connections, configuration.server_limits)
         self._client_limits = configuration.client_limits
-        self._pool = self._new_pool(options)
+        self._pool = self._new_pool(catalog, options)
         self.server = self._server(catalog, self._exchange(catalog))
         self._listener: asyncio.Server | None = None
 
@@ -93,13 +92,17 @@ class Gateway:
             call_later=self._loop.call_later,
         )
 
-    def _new_pool(self, options: Options) -> Pool:
-        overrides = self._configuration.overrides
+    def _new_pool(self, catalog: Catalog, options: Options) -> Pool:
+        ca_path = self._configuration.overrides.upstream_tls_ca_path
+        endpoints = (endpoint for model in catalog.models for endpoint in model.endpoints.values())
+        needs_tls = any(endpoint.scheme == "https" for endpoint in endpoints)
+        # Reading the authorities takes tens of milliseconds: now, not while the first request waits.
+        context = client_context(ca_path) if needs_tls else None
         return Pool(
             self._loop,
             self._client_limits,
             self._alarms,
-            tls=partial(client_context, overrides.upstream_tls_ca_path),
+            tls=lambda: context or client_context(ca_path),
             proxies=Proxies.read(options.environment or {}),
         )
 
