@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from plano.chat.usage import Usage
 from plano.errors import UpstreamInvalid
 from plano.wire.dialects import DIALECTS
 from plano.wire.facts import Complaint, ReplyFacts
+from plano.wire.openai_chat import reply as chat_reply
 from tests.unit.wire.documents import VALUES
 from tests.unit.wire.streams import COUNTED, COUNTS
 
@@ -117,3 +119,36 @@ def test_what_is_no_json_object_is_an_invalid_answer(dialect: Dialect, body: byt
 def test_odd_types_are_unknown_and_never_a_failure(dialect: Dialect, document: dict[str, object]) -> None:
     """The client gets the answer whatever its types are."""
     assert isinstance(read(dialect, document), ReplyFacts)
+
+
+TOKENS = st.none() | st.integers(0, 10**9)
+
+
+@given(
+    prompt=TOKENS,
+    completion=TOKENS,
+    cached=st.integers(0, 99),
+    hit=TOKENS,
+    reason=st.sampled_from([None, "stop", ""]),
+    model=st.none() | st.text(max_size=5),
+)
+def test_both_readings_of_a_documented_completion_agree(
+    prompt: int | None,
+    completion: int | None,
+    cached: int,
+    hit: int | None,
+    reason: str | None,
+    model: str | None,
+) -> None:
+    """The typed reading is there for speed; what it finds must not depend on it."""
+    usage = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_cache_hit_tokens": hit,
+    }
+    body = msgspec.json.encode(
+        {"id": "a", "model": model, "choices": [{"finish_reason": reason}], "usage": usage}
+    )
+
+    assert chat_reply.read(body) == chat_reply._read_odd(body)
