@@ -38,3 +38,8 @@ class Origin:
     def wire_authority(self) -> bytes:
         """The same as it is sent: international names in their ASCII form."""
         return self.authority.encode("ascii" if self.host.isascii() else "idna")
+
+    @property
+    def host_field(self) -> bytes:
+        """The value of `Host`: the port is left out where the scheme says it (RFC 9110 §4.2.3)."""
+        return self.wire_authority.removesuffix(b":443" if self.scheme == "https" else b":80")

@@ -261,7 +261,7 @@ def absolute_form(head: bytes, origin: Origin, proxy: Proxy) -> bytes:
     """The request as a proxy wants it (RFC 9112 §3.2.2), with the credentials meant for the proxy."""
     method, _, rest = head.partition(b" ")
     target, _, fields = rest.partition(b"\r\n")
-    authority = origin.wire_authority.removesuffix(b":80")
+    authority = origin.host_field
     credentials = b"Proxy-Authorization: %b\r\n" % proxy.authorization if proxy.authorization else b""
     return b"%b http://%b%b\r\n%b%b" % (method, authority, target, credentials, fields)
 

@@ -11,12 +11,6 @@ from plano.http1.origin import Origin
 from plano.http1.reply import field_line
 from plano.upstream.credentials import credential_line
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
-NEVER_CONFIGURED = frozenset(
-    ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect")
-)
-"""Fields that frame a message or choose its connection: a configured header may not set them."""
-
 
 class Template:
     """All of a head that does not depend on the request."""
@@ -28,14 +22,10 @@ class Template:
         self.origin = _origin(endpoint)
         self._target = endpoint.path
         self._query = endpoint.query
-        own = {
-            name.lower(): value
-            for name, value in model.headers.items()
-            if name.lower() not in NEVER_CONFIGURED
-        }
+        own = {name.lower(): value for name, value in model.headers.items()}
         self._own = frozenset(name.encode("ascii") for name in own)
         """Fields that the configuration has set: a client's value does not replace them."""
-        self._fixed = _fixed_lines(model, endpoint, own)
+        self._fixed = _fixed_lines(model, endpoint, self.origin, own)
         self._defaults = [
             (name.encode("ascii"), field_line(name.encode("ascii"), value.encode("utf-8")))
             for name, value in endpoint.headers.items()
@@ -58,10 +48,10 @@ def _origin(endpoint: Endpoint) -> Origin:
     return Origin("https" if endpoint.scheme == "https" else "http", endpoint.host, endpoint.port)
 
 
-def _fixed_lines(model: Model, endpoint: Endpoint, own: Mapping[str, str]) -> bytes:
-    host = model.http_host or _authority(endpoint)
+def _fixed_lines(model: Model, endpoint: Endpoint, origin: Origin, own: Mapping[str, str]) -> bytes:
+    host = origin.host_field if model.http_host is None else model.http_host.encode("ascii")
     ours = [
-        field_line(b"host", host.encode("idna") if not host.isascii() else host.encode("ascii")),
+        field_line(b"host", host),
         b"content-type: application/json\r\n",
         b"accept-encoding: identity\r\n",
         f"user-agent: plano/{__version__}\r\n".encode(),
@@ -72,10 +62,3 @@ def _fixed_lines(model: Model, endpoint: Endpoint, own: Mapping[str, str]) -> by
     lines = [line for line in ours if line.partition(b":")[0].decode("ascii") not in own]
     lines += [field_line(name.encode("ascii"), value.encode("utf-8")) for name, value in own.items()]
     return b"".join(lines)
-
-
-def _authority(endpoint: Endpoint) -> str:
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    if endpoint.port == DEFAULT_PORTS[endpoint.scheme]:
-        return host
-    return f"{host}:{endpoint.port}"
