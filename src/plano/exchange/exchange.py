@@ -20,7 +20,7 @@ from plano.exchange.ports import Call, ClientReply, Recorder, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
 from plano.exchange.relaying import Relay
 from plano.routing.decision import Candidate, Decision
-from plano.routing.router import Ladder
+from plano.routing.router import Ladder, nobody_decided
 from plano.wire.dialects import DIALECTS, Codec
 from plano.wire.splice import Head
 
@@ -121,7 +121,9 @@ class Exchange:
             long = len(requested) > MOST_SHOWN_OF_A_NAME
             record.requested = requested[:MOST_SHOWN_OF_A_NAME] if long else requested
         record.phase = "decide"
-        decision = self._ladder.decide(requested)
+        decision = self._ladder.at_once(requested)
+        if decision is None or not decision.candidates:
+            raise nobody_decided(decision)
         candidate = decision.candidates[0]
         record.decision = decision.step
         record.route = decision.route

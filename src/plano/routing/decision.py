@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from plano.catalog.catalog import Model
+from plano.catalog.catalog import Found, Model
 from plano.catalog.names import ModelId, RouteName
 
 Step = Literal["explicit", "alias", "affinity", "preference", "default"]
@@ -19,7 +19,15 @@ class Reason:
     step: Step
     outcome: Literal["chose", "abstained"]
     because: str
-    elapsed_ms: float | None = None
+    route: RouteName | None = None
+    """The route that was chosen, or the nearest of those that were not."""
+    score: float | None = None
+    margin: float | None = None
+    """By how much that route leads the next."""
+    router: str | None = None
+    """Who was asked which route fits: `embedded`, or the full name of a served model."""
+    elapsed_ms: float = field(default=0.0, compare=False)
+    """How long the step took; for what is remembered, how long it took when it was worked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +40,18 @@ class Candidate:
     id: ModelId
     """`provider/model` in full, the wildcard filled in; what `x-plano-model` shows."""
 
+    @classmethod
+    def of(cls, found: Found) -> Candidate:
+        return cls(found.model, found.upstream_model, found.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The ranked candidates (never empty), the step that chose, and what every step said."""
+    """The ranked candidates, the step that chose, and what every step said."""
 
     candidates: tuple[Candidate, ...]
-    step: Step
+    """Empty when nobody decided."""
+    step: Step | None
+    """None when nobody decided."""
     reasons: tuple[Reason, ...]
     route: RouteName | None = None

@@ -1,15 +1,21 @@
-"""The ladder: explicit, alias, default. Each step answers or abstains with a reason; the first
-that answers is the decision.
+"""The ladder: explicit, alias, preference, default. Each step answers or abstains with a reason;
+the first that answers is the decision.
 
-What a name leads to never changes while a catalog lives, so decisions for names are made once.
+What a name leads to never changes while a catalog lives, so decisions for names are made once,
+and at once. Only the preference step has to ask somebody, and only for requests that come to it.
 """
 
 from __future__ import annotations
 
-from plano.catalog.catalog import NOT_NAMED, Catalog, Missing
+from collections.abc import Callable
+from dataclasses import replace
+
+from plano.catalog.catalog import NOT_NAMED, Catalog, Found, Missing
 from plano.catalog.names import RequestedModel
 from plano.errors import ModelNotFound, NoModel
+from plano.routing.asked import Asked
 from plano.routing.decision import Candidate, Decision, Reason
+from plano.routing.preference import Preference
 
 MOST_REMEMBERED = 4096
 """Decisions kept for names; wildcard members can be any number."""
@@ -26,23 +32,67 @@ _HOW_NAMED = {
     "alias": "is an alias",
     "catch_all": "is caught by the alias '*'",
 }
+_UNNAMED = (
+    Reason("explicit", "abstained", "no model named"),
+    Reason("alias", "abstained", "no model named"),
+)
+_NO_ROUTES = Reason("preference", "abstained", "no routes are configured")
+_NO_DEFAULT = Reason("default", "abstained", "no model is declared as default")
 
 
 class Ladder:
-    """Decides which models should answer, from what is declared and what is asked for."""
+    """Decides which models should answer, from what is declared, asked for and talked about."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        preference: Preference | None = None,
+        *,
+        route_explicit_models: bool = False,
+        now: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`preference`: None when nobody can be asked. `route_explicit_models`: routes come before the
+        model that a request names. `now`: seconds, for the time that steps took."""
         self._catalog = catalog
-        self._default = self._decide_default()
+        self._preference = preference
+        self._has_routes = preference is not None and len(preference.routes) > 0
+        self._routes_explicit = route_explicit_models
+        self._now = now
+        self._default = self._last_resort()
+        self._unrouted = replace(self._default, reasons=(*_UNNAMED, _NO_ROUTES, *self._default.reasons))
         self._remembered: dict[str, Decision] = {}
 
-    def decide(self, requested: str | None) -> Decision:
-        """The decision for a request that names `requested` (None: no model named).
+    def at_once(self, requested: str | None, *, brings_routes: bool = False) -> Decision | None:
+        """The decision for a request that names `requested` (None: no model named), when nobody has to be
+        asked for it; None: `decide` must. `brings_routes`: the request has routes of its own.
 
-        Raises ModelNotFound for a name nothing answers to, NoModel when nobody decided.
+        Raises ModelNotFound for a name that nothing answers to.
         """
+        may_route = self._has_routes or (brings_routes and self._preference is not None)
         if requested is None or requested in NOT_NAMED:
-            return self._undecided()
+            return None if may_route else self._unrouted
+        if may_route and self._routes_explicit:
+            return None
+        return self._named(requested)
+
+    async def decide(self, asked: Asked) -> Decision:
+        """The decision. Its candidates are empty when nobody decided.
+
+        Raises ModelNotFound for a name that nothing answers to, and what reading the conversation raises.
+        """
+        decision = self.at_once(asked.requested, brings_routes=asked.routes is not None)
+        if decision is not None or self._preference is None:
+            return decision or self._unrouted
+        preferred = await self._preference.choose(asked)
+        requested = asked.requested if asked.requested not in NOT_NAMED else None
+        before = _UNNAMED if requested is None else (_kept(requested),)
+        reasons = (*before, preferred.reason)
+        if preferred.candidates:
+            return Decision(preferred.candidates, "preference", reasons, preferred.route)
+        otherwise = self._default if requested is None else self._named(requested)
+        return replace(otherwise, reasons=(*reasons, *otherwise.reasons))
+
+    def _named(self, requested: str) -> Decision:
         decision = self._remembered.get(requested)
         if decision is None:
             decision = self._decide_name(RequestedModel(requested))
@@ -53,39 +103,48 @@ class Ladder:
         return decision
 
     def _decide_name(self, requested: RequestedModel) -> Decision:
+        began = self._now()
         found = self._catalog.find(requested)
         if isinstance(found, Missing):
             raise ModelNotFound(_not_found(requested, found), param="model")
-        candidate = Candidate(found.model, found.upstream_model, found.id)
-        shown = _shown(requested)
-        because = f"{shown!r} {_HOW_NAMED[found.by]}"
-        if found.by in ("alias", "catch_all"):
-            passed = Reason("explicit", "abstained", f"{shown!r} is not a declared model")
-            return Decision((candidate,), "alias", (passed, Reason("alias", "chose", because)))
-        return Decision((candidate,), "explicit", (Reason("explicit", "chose", because),))
+        return _decision_for(requested, found, (self._now() - began) * 1000.0)
 
-    def _undecided(self) -> Decision:
-        if self._default is None:
-            raise NoModel(
-                "No model was named and none is declared as default; name one in 'model' "
-                "(GET /v1/models lists them), or set 'default: true' on one of model_providers.",
-                param="model",
-            )
-        return self._default
-
-    def _decide_default(self) -> Decision | None:
+    def _last_resort(self) -> Decision:
         model = self._catalog.default
         if model is None:
-            return None
-        reasons = (
-            Reason("explicit", "abstained", "no model named"),
-            Reason("alias", "abstained", "no model named"),
-            Reason("default", "chose", f"{model.id!r} is declared as default"),
-        )
-        return Decision((Candidate(model, model.upstream_model, model.id),), "default", reasons)
+            return Decision((), None, (_NO_DEFAULT,))
+        reason = Reason("default", "chose", f"{model.id!r} is declared as default")
+        return Decision((Candidate(model, model.upstream_model, model.id),), "default", (reason,))
 
 
-def _shown(requested: RequestedModel) -> str:
+def nobody_decided(decision: Decision | None) -> NoModel:
+    """What to tell a caller whose request has a decision without candidates."""
+    reasons = decision.reasons if decision else ()
+    was_routed = any(reason.step == "preference" and reason is not _NO_ROUTES for reason in reasons)
+    found = "no route fits the conversation" if was_routed else "no routes are configured"
+    return NoModel(
+        f"No model was named, {found}, and no model is declared as default; name one in 'model' "
+        "(GET /v1/models lists them), or set 'default: true' on one of model_providers.",
+        param="model",
+    )
+
+
+def _decision_for(requested: RequestedModel, found: Found, elapsed_ms: float) -> Decision:
+    shown = _shown(requested)
+    because = f"{shown!r} {_HOW_NAMED[found.by]}"
+    if found.by in ("alias", "catch_all"):
+        passed = Reason("explicit", "abstained", f"{shown!r} is not a declared model", elapsed_ms=elapsed_ms)
+        return Decision((Candidate.of(found),), "alias", (passed, Reason("alias", "chose", because)))
+    reason = Reason("explicit", "chose", because, elapsed_ms=elapsed_ms)
+    return Decision((Candidate.of(found),), "explicit", (reason,))
+
+
+def _kept(requested: str) -> Reason:
+    because = f"{_shown(requested)!r} is kept for when no route fits (route_explicit_models)"
+    return Reason("explicit", "abstained", because)
+
+
+def _shown(requested: str) -> str:
     return requested if len(requested) <= LONGEST_SHOWN else requested[:LONGEST_SHOWN] + "…"
 
 

@@ -10,8 +10,8 @@ from plano.catalog.catalog import Catalog, Endpoint, Found, Model
 from plano.catalog.names import ModelId, ProviderId
 from plano.chat.dialect import Dialect
 from plano.errors import ModelNotFound, NoModel
-from plano.routing.decision import Reason
-from plano.routing.router import MOST_REMEMBERED, Ladder
+from plano.routing.decision import Decision, Reason
+from plano.routing.router import MOST_REMEMBERED, Ladder, nobody_decided
 
 ENDPOINT = Endpoint("http", "127.0.0.1", 80, "/v1/chat/completions")
 
@@ -29,6 +29,12 @@ def model(full: str, name: str | None = None, *, default: bool = False) -> Model
     )
 
 
+def at_once(ladder: Ladder, name: str | None) -> Decision:
+    decision = ladder.at_once(name)
+    assert decision is not None
+    return decision
+
+
 LARGE = model("openai/large", "big")
 SMALL = model("openai/small", default=True)
 WILD = model("groq/*")
@@ -43,7 +49,7 @@ def test_a_named_model_is_honoured(name: str) -> None:
     """Name, full model and unambiguous bare id lead to the same row."""
     ladder = Ladder(catalog(LARGE, SMALL))
 
-    decision = ladder.decide(name)
+    decision = at_once(ladder, name)
 
     assert (decision.step, [each.id for each in decision.candidates]) == ("explicit", ["openai/large"])
 
@@ -52,7 +58,7 @@ def test_an_alias_is_the_second_step() -> None:
     """The first step says why it did not answer, the second why it did."""
     ladder = Ladder(catalog(LARGE, fast=LARGE))
 
-    decision = ladder.decide("fast")
+    decision = at_once(ladder, "fast")
 
     assert decision.reasons == (
         Reason("explicit", "abstained", "'fast' is not a declared model"),
@@ -64,7 +70,7 @@ def test_a_wildcard_member_keeps_the_name_that_was_asked_for() -> None:
     """What goes upstream is the member, not the star."""
     ladder = Ladder(catalog(WILD))
 
-    candidate = ladder.decide("groq/llama-4").candidates[0]
+    candidate = at_once(ladder, "groq/llama-4").candidates[0]
 
     assert (candidate.id, candidate.upstream_model, candidate.model.id) == (
         "groq/llama-4",
@@ -78,7 +84,7 @@ def test_undecided_requests_fall_to_the_default(unnamed: str | None) -> None:
     """Every way of naming no model is the same request."""
     ladder = Ladder(catalog(LARGE, SMALL))
 
-    decision = ladder.decide(unnamed)
+    decision = at_once(ladder, unnamed)
 
     assert (decision.step, decision.candidates[0].id) == ("default", "openai/small")
 
@@ -87,8 +93,11 @@ def test_without_a_default_the_caller_is_told_what_to_do() -> None:
     """A 400 that names both ways out."""
     ladder = Ladder(catalog(LARGE))
 
+    decision = at_once(ladder, None)
+
+    assert (decision.candidates, decision.step) == ((), None)
     with pytest.raises(NoModel, match=r"name one in 'model'.*default: true"):
-        ladder.decide(None)
+        raise nobody_decided(decision)
 
 
 def test_an_unknown_name_shows_near_ones() -> None:
@@ -96,7 +105,7 @@ def test_an_unknown_name_shows_near_ones() -> None:
     ladder = Ladder(catalog(LARGE, SMALL))
 
     with pytest.raises(ModelNotFound, match="did you mean 'openai/large'"):
-        ladder.decide("openai/lrge")
+        at_once(ladder, "openai/lrge")
 
 
 def test_an_ambiguous_bare_id_lists_the_choices() -> None:
@@ -106,7 +115,7 @@ def test_an_ambiguous_bare_id_lists_the_choices() -> None:
     with pytest.raises(
         ModelNotFound, match="several providers; name one of 'openai/large', 'azure_openai/large'"
     ):
-        ladder.decide("large")
+        at_once(ladder, "large")
 
 
 def test_a_long_name_is_cut_in_the_message() -> None:
@@ -114,7 +123,7 @@ def test_a_long_name_is_cut_in_the_message() -> None:
     ladder = Ladder(catalog(LARGE))
 
     with pytest.raises(ModelNotFound) as caught:
-        ladder.decide("x" * 100_000)
+        at_once(ladder, "x" * 100_000)
 
     assert len(caught.value.message) < 300
 
@@ -123,7 +132,7 @@ def test_a_decision_for_a_name_is_made_once() -> None:
     """What a name leads to does not change while a catalog lives; the hot path only looks it up."""
     ladder = Ladder(catalog(LARGE))
 
-    assert ladder.decide("big") is ladder.decide("big")
+    assert at_once(ladder, "big") is at_once(ladder, "big")
 
 
 def test_invented_wildcard_members_do_not_grow_memory() -> None:
@@ -131,7 +140,7 @@ def test_invented_wildcard_members_do_not_grow_memory() -> None:
     ladder = Ladder(catalog(WILD))
 
     for number in range(MOST_REMEMBERED + 10):
-        ladder.decide(f"groq/m{number}")
+        at_once(ladder, f"groq/m{number}")
 
     assert len(ladder._remembered) <= MOST_REMEMBERED
 
@@ -141,7 +150,7 @@ def test_a_name_as_long_as_a_body_is_answered_and_let_go() -> None:
     names = {"*": Found(LARGE, "large", LARGE.id, "catch_all")}
     ladder = Ladder(Catalog([replace(LARGE)], names))
 
-    decision = ladder.decide("x" * 1_000_000)
+    decision = at_once(ladder, "x" * 1_000_000)
 
     assert (decision.step, len(ladder._remembered)) == ("alias", 0)
     assert max(len(reason.because) for reason in decision.reasons) < 200
@@ -152,6 +161,6 @@ def test_a_catch_all_alias_answers_for_unknown_names() -> None:
     names = {"*": Found(LARGE, "large", LARGE.id, "catch_all")}
     ladder = Ladder(Catalog([replace(LARGE)], names))
 
-    decision = ladder.decide("claude-opus-9")
+    decision = at_once(ladder, "claude-opus-9")
 
     assert (decision.step, decision.candidates[0].id) == ("alias", "openai/large")

@@ -1,0 +1,136 @@
+"""The preference step: which route the conversation is about, and the models that are wanted for it.
+
+Several routers may be asked in turn: the next one answers when one is unable to, never when one
+has looked and found that nothing fits. Candidates are fixed before any router reads a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from plano.catalog.catalog import Route
+from plano.catalog.names import RouteName
+from plano.routing import policy
+from plano.routing.asked import Asked
+from plano.routing.decision import Candidate, Reason
+from plano.routing.ports import Quotes, RouteClassifier
+from plano.routing.route_set import RouteSet
+from plano.routing.utterance import Utterance
+from plano.routing.verdict import Matched, NoneFits, Unable
+
+RESERVED_S = 0.1
+"""Of the time for a decision, what the first router leaves for the one that answers in its place."""
+RESERVED_SHARE = 0.25
+"""The most that may be reserved of a short time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """What the step found: the route's candidates in order, or none of them, and why."""
+
+    candidates: tuple[Candidate, ...]
+    reason: Reason
+
+    @property
+    def route(self) -> RouteName | None:
+        return self.reason.route if self.candidates else None
+
+
+class Preference:
+    """Routes, and who can tell which of them fits."""
+
+    def __init__(
+        self,
+        *,
+        routes: RouteSet,
+        classifiers: Sequence[RouteClassifier],
+        quotes: Quotes,
+        timeout_s: float,
+        now: Callable[[], float],
+    ) -> None:
+        """`classifiers` in the order in which they are asked; `timeout_s` is for all of them together."""
+        self._classifiers = tuple(classifiers)
+        self._quotes = quotes
+        self._timeout_s = timeout_s
+        self._now = now
+        self.routes = routes
+        self._candidates: Mapping[RouteName, tuple[Candidate, ...]] = {
+            route.name: _candidates(route) for route in routes
+        }
+
+    async def choose(self, asked: Asked) -> Preferred:
+        """The route for a conversation. Raises what reading the conversation raises."""
+        routes = self.routes if asked.routes is None else asked.routes
+        began = self._now()
+        if not routes:
+            return self._abstained("the request brings an empty list of routes", began)
+        conversation = asked.conversation()
+        if not conversation:
+            return self._abstained("the conversation has no words of the user to route by", began)
+        return await self._ask(conversation, routes, began)
+
+    async def _ask(self, conversation: Sequence[Utterance], routes: RouteSet, began: float) -> Preferred:
+        passed: list[str] = []
+        deadline = began + self._timeout_s
+        last = len(self._classifiers) - 1
+        for at, classifier in enumerate(self._classifiers):
+            reserved = min(RESERVED_S, self._timeout_s * RESERVED_SHARE) if at < last else 0.0
+            verdict = await classifier.classify(conversation, routes, deadline=deadline - reserved)
+            match verdict:
+                case Unable(because):
+                    passed.append(f"{classifier.name}: {because}")
+                case NoneFits():
+                    return self._none_fits(verdict, classifier.name, passed, began)
+                case Matched():
+                    return self._matched(verdict, classifier.name, routes, passed, began)
+                case _:
+                    assert_never(verdict)
+        return self._abstained("; ".join(passed), began)
+
+    def _matched(
+        self, verdict: Matched, router: str, routes: RouteSet, passed: Sequence[str], began: float
+    ) -> Preferred:
+        route = routes.named(verdict.route)
+        if route is None:  # a router can only pick among the routes of this request
+            return self._abstained(f"{router} named a route that was not asked about", began)
+        known = self._candidates.get(route.name) if routes is self.routes else None
+        candidates = policy.order(known or _candidates(route), self._quotes, route.prefer)
+        order = policy.in_words(candidates, self._quotes, route.prefer)
+        because = "; ".join([*passed, "the route that fits best", *([order] if order else [])])
+        reason = Reason(
+            "preference",
+            "chose",
+            because,
+            route.name,
+            verdict.score,
+            verdict.margin,
+            router,
+            self._elapsed_ms(began),
+        )
+        return Preferred(candidates, reason)
+
+    def _none_fits(self, verdict: NoneFits, router: str, passed: Sequence[str], began: float) -> Preferred:
+        reason = Reason(
+            "preference",
+            "abstained",
+            "; ".join([*passed, verdict.because]),
+            verdict.nearest,
+            verdict.score,
+            verdict.margin,
+            router,
+            self._elapsed_ms(began),
+        )
+        return Preferred((), reason)
+
+    def _abstained(self, because: str, began: float) -> Preferred:
+        reason = Reason("preference", "abstained", because, elapsed_ms=self._elapsed_ms(began))
+        return Preferred((), reason)
+
+    def _elapsed_ms(self, began: float) -> float:
+        return (self._now() - began) * 1000.0
+
+
+def _candidates(route: Route) -> tuple[Candidate, ...]:
+    return tuple(map(Candidate.of, route.candidates))
