@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from plano.catalog import linking
 from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Route
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.prices import any_priced
 from plano.catalog.providers import Provider, UnusableUrl, custom_provider, endpoints, known_providers
+from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, FilePath, ProviderRow, RouteRow
 from plano.config.load import from_environment, read
 from plano.config.model_names import is_wildcard
-from plano.config.problems import ConfigurationInvalid, KeyPath, Problem, did_you_mean
+from plano.config.problems import ConfigurationInvalid, KeyPath, Problem, did_you_mean, spell
 from plano.config.texts import Texts
 
 
@@ -59,10 +61,10 @@ class _Linking:
         self._refuse_twin_wildcards()
         declared = Catalog(models, {})
         aliases = dict(self._aliases(declared))
-        named = Catalog(models, {alias: found for alias, found in aliases.items() if alias != CATCH_ALL})
+        named = linking.declared(Catalog(models, aliases))
         routes = [route for row in self.configuration.routes if (route := self._route(row, named))]
         self._note_dangling(named)
-        return Catalog(models, aliases, routes)
+        return Catalog(models, aliases, routes, self._router_model(named))
 
     # --- models ---
 
@@ -153,19 +155,11 @@ class _Linking:
 
     def _link(self, names: Catalog, name: str, path: KeyPath) -> Found | None:
         """What `name` leads to; a problem at `path` when that is nothing, or several."""
-        found = names.find(name)
+        found = linking.link(names, name)
         if isinstance(found, Found):
             return found
-        if self._is_lost(name):
-            return None
-        if is_wildcard(name):
-            self._wrong(path, f"expected one model; got the wildcard {name!r}: name one of its models")
-        elif found.ambiguous:
-            choices = ", ".join(found.ambiguous)
-            self._wrong(path, f"{name!r} is the id of several declared models: name one of {choices}")
-        else:
-            near = f" (did you mean {found.near[0]!r}?)" if found.near else ""
-            self._wrong(path, f"{name[:120]!r} is not a declared model{near}")
+        if not self._is_lost(name):
+            self._wrong(path, found)
         return None
 
     def _is_lost(self, name: str) -> bool:
@@ -177,7 +171,7 @@ class _Linking:
         linked = [self._link(named, name, path) for name, path in zip(row.models, row.paths, strict=True)]
         if any(found is None for found in linked):
             return None
-        candidates = tuple({(found.model.name, found.id): found for found in linked if found}.values())
+        candidates = linking.distinct(found for found in linked if found)
         source = self.configuration.cost_source
         bundled = source is None or source.provider == "bundled"
         if row.prefer == "cheapest" and bundled and not any_priced(candidates):
@@ -188,19 +182,60 @@ class _Linking:
             self._wrong((*row.path, "selection_policy", "prefer"), message)
         return Route(RouteName(row.name), row.description, candidates, row.prefer, row.examples)
 
+    # --- who chooses routes ---
+
+    def _router_model(self, named: Catalog) -> Found | None:
+        """The served router model; a name that nothing declares is a warning, as the original takes a hosted
+        one of its own for it."""
+        written = self._router_model_as_written()
+        if written is None:
+            return None
+        path, name = written
+        found = named.find(name)
+        if isinstance(found, Missing):
+            if found.ambiguous or is_wildcard(name):
+                self._link(named, name, path)
+            elif not self._is_lost(name):
+                near = f" (did you mean {found.near[0]!r}?)" if found.near else ""
+                message = f"{name[:120]!r} is not a declared model{near}: the embedded router answers instead"
+                self._warn(path, message)
+            return None
+        if Dialect.OPENAI_CHAT not in found.model.endpoints:
+            spoken = ", ".join(dialect.value for dialect in found.model.endpoints)
+            message = f"expected a model that speaks openai_chat; got {found.id!r}, which speaks {spoken}"
+            self._wrong(path, message)
+            return None
+        if found.model.passthrough_auth:
+            message = f"{found.id!r} passes on the client's credential, and is asked here without any"
+            self._warn(path, message)
+        return found
+
+    def _router_model_as_written(self) -> tuple[KeyPath, str] | None:
+        """Where the file says it, in the newest of the forms that it uses."""
+        overrides, routing = self.configuration.overrides, self.configuration.routing
+        forms: tuple[tuple[KeyPath, str | None], ...] = (
+            (("overrides", "llm_routing_model"), overrides.llm_routing_model),
+            (("routing", "llm_provider"), routing.llm_provider),
+            (("routing", "model"), routing.model),
+        )
+        written = [(path, name) for path, name in forms if name is not None]
+        for path, _ in written:
+            if path[0] == "routing":
+                more = "" if path == written[0][0] else f"; ignored, as {spell(written[0][0])} is given"
+                self._warn(path, f"deprecated: write overrides.llm_routing_model{more}", at_key=True)
+        return written[0] if written else None
+
     # --- what may dangle ---
 
     def _note_dangling(self, named: Catalog) -> None:
-        router = self.configuration.overrides.llm_routing_model
-        if router is not None and isinstance(named.find(router), Missing) and not self._is_lost(router):
-            path: KeyPath = ("overrides", "llm_routing_model")
-            message = f"{router[:120]!r} is not a declared model: the embedded router answers instead"
-            self.warnings.append(self.configuration.note(path, message))
         source = self.configuration.cost_source
         for theirs, ours in (source.model_aliases if source else {}).items():
             if isinstance(named.find(ours), Missing) and not self._is_lost(ours):
                 message = f"{theirs!r} is given as {ours!r}, which is not a declared model"
-                self.warnings.append(self.configuration.note(("model_metrics_sources",), message))
+                self._warn(("model_metrics_sources",), message)
+
+    def _warn(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
+        self.warnings.append(self.configuration.note(path, message, at_key=at_key))
 
     def _wrong(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self.configuration.problem(path, message, at_key=at_key))
