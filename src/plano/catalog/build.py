@@ -64,7 +64,10 @@ class _Linking:
         named = linking.declared(Catalog(models, aliases))
         routes = [route for row in self.configuration.routes if (route := self._route(row, named))]
         self._note_dangling(named)
-        return Catalog(models, aliases, routes, self._router_model(named))
+        router_model = self._router_model(named)
+        if router_model is None and self.configuration.router_prompt is not None:
+            self._warn(("routing", "router_prompt"), "no effect: there is no served router model to ask")
+        return Catalog(models, aliases, routes, router_model)
 
     # --- models ---
 

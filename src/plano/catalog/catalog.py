@@ -128,16 +128,23 @@ class Catalog:
         "aliases",
         "default",
         "models",
+        "router_model",
         "routes",
     )
 
     def __init__(
-        self, models: Iterable[Model], aliases: Mapping[str, Found], routes: Iterable[Route] = ()
+        self,
+        models: Iterable[Model],
+        aliases: Mapping[str, Found],
+        routes: Iterable[Route] = (),
+        router_model: Found | None = None,
     ) -> None:
         self.models: Final = tuple(models)
         self.aliases: Final = dict(aliases)
         """Alias to what it means, the catch-all included."""
         self.routes: Final = tuple(routes)
+        self.router_model: Final = router_model
+        """The declared model that is asked which route fits; None: the router in this process is."""
         self.default: Final = next((model for model in self.models if model.is_default), None)
         self._known = _index(self.models, self.aliases)
         self._names = Names(self._known)

@@ -87,6 +87,8 @@ class Configuration:
     overrides: Overrides = field(default_factory=Overrides)
     prompt_caching: PromptCaching = field(default_factory=PromptCaching)
     metrics_sources: tuple[CostSource | LatencySource, ...] = ()
+    router_prompt: str | None = field(default=None, repr=False)
+    """What the file says that `routing.router_prompt` names: `{routes}` and `{conversation}` once each."""
     document: Document = field(default_factory=Document, repr=False, compare=False)
 
     @property

@@ -19,6 +19,7 @@ from plano.config.migrate import Migration, migrate
 from plano.config.model_names import is_declarable
 from plano.config.notices import not_yet, unserved
 from plano.config.problems import ConfigurationInvalid, KeyPath, Place, Problem, did_you_mean, spell
+from plano.config.router_prompt import read_router_prompt
 from plano.config.rules import broken_rules
 from plano.config.schema import Overrides
 from plano.config.secret import Secret
@@ -90,10 +91,24 @@ def _interpret(source: str, document: Document, data: dict[str, Any], problems: 
     configuration = migration.configuration
     for path, message in broken_rules(configuration, sound):
         problems.append(configuration.problem(path, message))
+    prompt, wrong = _router_prompt(configuration)
+    problems += [configuration.problem(("routing", "router_prompt"), message) for message in wrong]
     rows = [row for row in configuration.providers if is_declarable(row.model)]
     lost = {name for row in configuration.providers if row not in rows for name in (row.name, row.model)}
-    configuration = replace(configuration, providers=tuple(rows), warnings=_warnings(migration, data))
+    configuration = replace(
+        configuration,
+        providers=tuple(rows),
+        warnings=_warnings(migration, data),
+        router_prompt=prompt,
+    )
     return Reading(configuration, tuple(problems), sound.lost | lost | _given_twice(sound))
+
+
+def _router_prompt(configuration: Configuration) -> tuple[str | None, list[str]]:
+    name = configuration.routing.router_prompt
+    if name is None:
+        return None, []
+    return read_router_prompt(Path(configuration.source).parent / name)
 
 
 def _form(document: Document, sound: Sound) -> list[tuple[Place, KeyPath, str]]:

@@ -8,23 +8,12 @@ from typing import Any, Final
 from plano.config.problems import KeyPath, spell
 
 NOT_YET: Final = (
-    "routing_preferences",
-    "model_providers[].routing_preferences",
-    "llm_providers[].routing_preferences",
-    "overrides.llm_routing_model",
-    "overrides.orchestrator_model_context_length",
     "routing.session_ttl_seconds",
     "routing.session_max_entries",
     "routing.session_cache",
     "routing.route_on_user_only",
     "routing.routing_budget",
-    "routing.route_explicit_models",
-    "routing.decision_timeout_ms",
-    "routing.fallback_router",
-    "routing.router_prompt",
     "routing.session_log",
-    "routing.llm_provider",
-    "routing.model",
     "model_metrics_sources",
     "listeners[].max_retries",
     "listeners[].limits.first_byte_with_another_s",

@@ -18,7 +18,7 @@ from plano.config.model_names import NOT_NAMED, is_declarable, is_wildcard, sugg
 from plano.config.problems import KeyPath
 from plano.config.schema import CostSource, LatencySource, LegacyListener, LegacyListeners
 from plano.config.soundness import Sound
-from plano.config.texts import LARGEST_FILE_BYTES
+from plano.config.texts import read_bytes
 
 Fault = tuple[KeyPath, str]
 _REDIS: Final = re.compile(r"(rediss?|unix)(\+\w+)?://.", re.ASCII)
@@ -212,19 +212,9 @@ def files(configuration: Configuration, _: Sound) -> Iterator[Fault]:
     folder = Path(configuration.source).parent
     ca = configuration.overrides.upstream_tls_ca_path
     if ca is not None:
-        content = _read(folder / ca)
+        content = read_bytes(folder / ca)
         if isinstance(content, str):
             yield ("overrides", "upstream_tls_ca_path"), content
-    prompt = configuration.routing.router_prompt
-    if prompt is not None:
-        content = _read(folder / prompt)
-        if isinstance(content, str):
-            yield ("routing", "router_prompt"), content
-        elif b"{routes}" not in content or b"{conversation}" not in content:
-            yield (
-                ("routing", "router_prompt"),
-                "expected a template that holds {routes} and {conversation}; one of them is not in it",
-            )
 
 
 def agent_ids(_: Configuration, sound: Sound) -> Iterator[Fault]:
@@ -236,20 +226,6 @@ def agent_ids(_: Configuration, sound: Sound) -> Iterator[Fault]:
         if name in seen:
             yield (*path, "id"), f"Duplicate agent id {name}: give each agent and filter its own"
         seen.add(name)
-
-
-def _read(path: Path) -> bytes | str:
-    """A file's content, or what is wrong with the file. A pipe or a device might never end."""
-    try:
-        if path.exists() and not path.is_file():
-            return "expected a file; got something else"
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
-    except (OSError, ValueError):
-        return "expected a file that can be read; there is none"
-    if len(content) > LARGEST_FILE_BYTES:
-        return f"expected a file of at most {LARGEST_FILE_BYTES} bytes; got a larger one"
-    return content
 
 
 def _is_http(text: str) -> bool:

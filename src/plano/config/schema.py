@@ -162,11 +162,15 @@ class Routing(Strict):
     routing_budget: RoutingBudget | None = None
     route_explicit_models: Flag = False
     decision_timeout_ms: Annotated[Whole, Field(ge=1, le=600_000)] = 1000
-    fallback_router: Literal["embedded", "none"] = "embedded"
-    router_prompt: Text | None = None
+    fallback_router: Literal["embedded", "none"] = Field(
+        "embedded", description="who answers when the served router model does not"
+    )
+    router_prompt: Text | None = Field(
+        None, description="a file with {routes} and {conversation}: the router model's own wording"
+    )
     session_log: Text | None = None
-    llm_provider: Text | None = None
-    model: Text | None = None
+    llm_provider: Text | None = Field(None, description="deprecated: write overrides.llm_routing_model")
+    model: Text | None = Field(None, description="deprecated: write overrides.llm_routing_model")
 
 
 def _check_source_type(value: object) -> object:
@@ -200,7 +204,7 @@ class Overrides(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", hide_input_in_errors=True)
 
-    llm_routing_model: Text | None = None
+    llm_routing_model: Text | None = Field(None, description="a declared model that chooses routes")
     orchestrator_model_context_length: Annotated[Whole, Field(ge=1)] = 8192
     upstream_connect_timeout: Duration = 5.0
     upstream_tls_ca_path: Text | None = None

@@ -63,6 +63,21 @@ class Texts:
         return values, [Problem(source, Place(line), "", message) for line, message in wrong]
 
 
+def read_bytes(path: Path) -> bytes | str:
+    """The content of a file that a configuration names, or what is wrong with the file. A pipe or a device
+    might never end."""
+    try:
+        if path.exists() and not path.is_file():
+            return "expected a file; got something else"
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+    except (OSError, ValueError):
+        return "expected a file that can be read; there is none"
+    if len(content) > LARGEST_FILE_BYTES:
+        return f"expected a file of at most {LARGEST_FILE_BYTES} bytes; got a larger one"
+    return content
+
+
 def _dotenv(path: Path) -> str:
     try:
         with path.open("rb") as file:

@@ -182,6 +182,124 @@ def test_a_router_model_that_is_not_declared_is_a_warning(catalog_of: Any) -> No
     )
 
 
+ROUTERS = """
+version: v0.4.0
+model_providers:
+  - {model: plano/katanemo/Plano-Orchestrator-4B, name: router, base_url: "http://gpu:8000"}
+  - {model: ollama/qwen3, base_url: "http://localhost:11434"}
+  - {model: lab/qwen3, provider_interface: openai, base_url: "http://lab:8000", passthrough_auth: true}
+  - {model: chatgpt/gpt-5}
+  - {model: openai/*, access_key: $OPENAI_API_KEY}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("router", "plano/katanemo/Plano-Orchestrator-4B"),
+        ("plano/katanemo/Plano-Orchestrator-4B", "plano/katanemo/Plano-Orchestrator-4B"),
+        ("katanemo/Plano-Orchestrator-4B", "plano/katanemo/Plano-Orchestrator-4B"),
+        ("openai/gpt-4o-mini", "openai/gpt-4o-mini"),
+    ],
+    ids=["name", "full", "bare", "wildcard"],
+)
+def test_a_declared_router_model_is_linked(name: str, found: str, catalog_of: Any) -> None:
+    """By any of its names, as everywhere in the file; and nothing is said about it."""
+    configuration, catalog = catalog_of(ROUTERS + f"overrides: {{llm_routing_model: {name}}}\n")
+
+    assert (catalog.router_model.id, configuration.warnings) == (found, ())
+
+
+def test_without_a_router_model_the_embedded_one_answers(catalog_of: Any) -> None:
+    """That is the ordinary case, and not worth a warning, whatever else is declared."""
+    configuration, catalog = catalog_of(ROUTERS)
+
+    assert (catalog.router_model, configuration.warnings) == (None, ())
+
+
+NO_ROUTERS = [
+    pytest.param(
+        "chatgpt/gpt-5",
+        "expected a model that speaks openai_chat; got 'chatgpt/gpt-5', which speaks openai_responses",
+        id="another dialect",
+    ),
+    pytest.param(
+        "qwen3",
+        "'qwen3' is the id of several declared models: name one of ollama/qwen3, lab/qwen3",
+        id="ambiguous",
+    ),
+    pytest.param(
+        "openai/*",
+        "expected one model; got the wildcard 'openai/*': name one of its models",
+        id="a wildcard",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "said"), NO_ROUTERS)
+def test_a_model_that_cannot_be_asked_is_a_problem(name: str, said: str, catalog_of: Any) -> None:
+    """It is declared, so it is meant; no request would ever be routed by it."""
+    with pytest.raises(ConfigurationInvalid) as caught:
+        catalog_of(ROUTERS + f"overrides: {{llm_routing_model: {name}}}\n")
+
+    (problem,) = caught.value.problems
+    assert (problem.place.line, problem.path, problem.message) == (9, "overrides.llm_routing_model", said)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        pytest.param(
+            "overrides: {llm_routing_model: roter}",
+            ["'roter' is not a declared model (did you mean 'router'?): the embedded router answers instead"],
+            id="a slip",
+        ),
+        pytest.param(
+            "routing: {llm_provider: router}",
+            ["deprecated: write overrides.llm_routing_model"],
+            id="as v0.1 wrote it",
+        ),
+        pytest.param(
+            "routing: {model: hosted}",
+            [
+                "deprecated: write overrides.llm_routing_model",
+                "'hosted' is not a declared model: the embedded router answers instead",
+            ],
+            id="the hosted one, as v0.1 wrote it",
+        ),
+        pytest.param(
+            "routing: {llm_provider: router, model: hosted}",
+            [
+                "deprecated: write overrides.llm_routing_model",
+                "deprecated: write overrides.llm_routing_model; ignored, as routing.llm_provider is given",
+            ],
+            id="both of v0.1",
+        ),
+        pytest.param(
+            "overrides: {llm_routing_model: lab/qwen3}",
+            ["'lab/qwen3' passes on the client's credential, and is asked here without any"],
+            id="the client's credential",
+        ),
+    ],
+)
+def test_what_is_odd_about_a_router_model_is_a_warning(
+    written: str, said: list[str], catalog_of: Any
+) -> None:
+    """The gateway starts, and routes one way or the other."""
+    configuration, _ = catalog_of(ROUTERS + written + "\n")
+
+    assert [warning.partition(": ")[2].partition(": ")[2] for warning in configuration.warnings] == said
+
+
+def test_a_wording_for_no_router_model_is_a_warning(catalog_of: Any, tmp_path: Path) -> None:
+    """The embedded router asks nobody anything."""
+    (tmp_path / "prompt.txt").write_text("{routes}{conversation}")
+
+    configuration, _ = catalog_of(ROUTERS + "routing: {router_prompt: prompt.txt}\n")
+
+    assert "no effect: there is no served router model to ask" in configuration.warnings[0]
+
+
 def test_a_price_given_for_nobody_is_a_warning(catalog_of: Any) -> None:
     """Its route would be ordered without it."""
     text = FORMS["routes and everything about them"].replace("grok: xai/grok-4", "grok: xai/grok-5")

@@ -76,12 +76,12 @@ def test_a_sound_configuration_is_shown_as_it_was_understood(tmp_path: Path, cap
 
 def test_warnings_go_to_standard_error(tmp_path: Path, capsys: Output) -> None:
     """They are for the person, not for the program behind the pipe."""
-    path = write(tmp_path, SOUND)
+    path = write(tmp_path, SOUND + "tracing: {random_sampling: 1}\n")
 
     main(["check", path])
 
     assert capsys.readouterr().err == (
-        f"warning: {path}: read and checked, but without effect so far: routing_preferences\n"
+        f"warning: {path}: read and checked, but without effect so far: tracing\n"
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plano.config.configuration import Configuration, Listener
 from plano.config.explain import json_schema
 from plano.config.load import find, from_environment, load, read
-from plano.config.problems import ConfigurationInvalid, Problem
+from plano.config.problems import ConfigurationInvalid, Place, Problem
 from plano.config.schema import File
 from plano.config.secret import Secret
 
@@ -236,20 +236,59 @@ def test_a_file_that_cannot_be_read_is_a_problem_with_a_place(
 
 
 def test_a_router_prompt_is_found_beside_the_file(written: Any, tmp_path: Path) -> None:
-    """Configurations move between machines with what they need."""
-    (tmp_path / "prompt.txt").write_text("{routes} {conversation}")
+    """Configurations move between machines with what they need; and what stands in it is not touched."""
+    template = '{routes} {{"route": {x}}}\r\n{conversation} {} {\n'
+    (tmp_path / "prompt.txt").write_bytes(b"\xef\xbb\xbf" + template.encode())
 
     configuration = written("version: v0.4.0\n" + MODELS + "routing: {router_prompt: prompt.txt}\n")
 
-    assert configuration.routing.router_prompt == "prompt.txt"
+    assert configuration.router_prompt == template
 
 
-def test_a_router_prompt_without_its_places_is_refused(written: Any, tmp_path: Path) -> None:
-    """The router model would be asked about nothing."""
-    (tmp_path / "prompt.txt").write_text("{routes}")
+PROMPTS = [
+    pytest.param(
+        b"{routes}",
+        ["expected a template that holds {conversation} once; it is not in there"],
+        id="one missing",
+    ),
+    pytest.param(
+        b"",
+        [
+            "expected a template that holds {conversation} once; it is not in there",
+            "expected a template that holds {routes} once; it is not in there",
+        ],
+        id="both missing",
+    ),
+    pytest.param(
+        b"{routes}\n{conversation}\n\n{routes}{routes}",
+        ["expected a template that holds {routes} once; got it on its lines 1, 4, 4"],
+        id="doubled",
+    ),
+    pytest.param(
+        b"{routes}\n{conversation}\n\xff",
+        ["expected a template in UTF-8; got a byte on its line 3 that is none"],
+        id="not UTF-8",
+    ),
+    pytest.param(
+        b"{ routes } {{conversation}",
+        ["expected a template that holds {routes} once; it is not in there"],
+        id="spaced",
+    ),
+]
 
-    with pytest.raises(ConfigurationInvalid, match=r"holds \{routes\} and \{conversation\}"):
+
+@pytest.mark.parametrize(("content", "said"), PROMPTS)
+def test_a_router_prompt_without_its_places_is_refused(
+    content: bytes, said: list[str], written: Any, tmp_path: Path
+) -> None:
+    """The router model would be asked about nothing, or about the same thing twice."""
+    (tmp_path / "prompt.txt").write_bytes(content)
+
+    with pytest.raises(ConfigurationInvalid) as caught:
         written("version: v0.4.0\n" + MODELS + "routing: {router_prompt: prompt.txt}\n")
+
+    problems = [(problem.place, problem.path, problem.message) for problem in caught.value.problems]
+    assert problems == [(Place(4, 26), "routing.router_prompt", message) for message in said]
 
 
 @pytest.mark.parametrize(
