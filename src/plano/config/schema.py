@@ -165,6 +165,9 @@ class Routing(Strict):
     fallback_router: Literal["embedded", "none"] = Field(
         "embedded", description="who answers when the served router model does not"
     )
+    embedded_threshold: Annotated[Number, Field(ge=0, le=3)] | None = Field(
+        None, description="the embedded router's score under which no route fits; plano calibrate finds it"
+    )
     router_prompt: Text | None = Field(
         None, description="a file with {routes} and {conversation}: the router model's own wording"
     )
