@@ -49,6 +49,7 @@ class Provider:
     query: str = ""
     passthrough: bool = False
     prices: str | None = None
+    models_dev: str | None = None
 
 
 @cache
