@@ -1,0 +1,1 @@
+"""How well routing works: on labelled conversations, and on the routes alone."""
