@@ -9,7 +9,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-CODE := src tests benchmarks examples
+CODE := src tests benchmarks examples tools
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(LOCK)
 
@@ -89,7 +89,17 @@ lock: | $(BIN)/pip-compile ## pin what pyproject.toml and requirements/*.in ask 
 	$(COMPILE) --build-deps-for editable -o requirements/run.lock pyproject.toml
 	$(COMPILE) -o requirements/demo.lock requirements/demo.in
 	$(COMPILE) -o requirements/dev.lock requirements/dev.in
+	$(COMPILE) -o requirements/encoder.lock requirements/encoder.in
+
+.encoder-venv/.installed: requirements/encoder.lock
+	@tools/make_venv.sh .encoder-venv
+	@.encoder-venv/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
+	@touch $@
+
+.PHONY: encoder
+encoder: .encoder-venv/.installed ## by hand: build the embedded router's model again from the original weights
+	.encoder-venv/bin/python -m tools.build_encoder $(ARGS)
 
 .PHONY: clean
 clean: ## remove .venv and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info
+	rm -rf $(VENV) .encoder-venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info
