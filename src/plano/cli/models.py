@@ -12,11 +12,15 @@ import click
 
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog, Found, Model, member
-from plano.catalog.prices import Price, known_members, price_of
+from plano.catalog.names import ModelId
+from plano.catalog.prices import known_members
 from plano.cli.exits import ConfigurationAtFault
+from plano.cli.price_list import price_list
 from plano.cli.tables import show_table
 from plano.config.load import ConfigurationInvalid, find
 from plano.config.model_names import is_wildcard
+from plano.quotes.board import Board
+from plano.quotes.state import SourceState
 
 EXAMPLES = """\
 \b
@@ -39,6 +43,10 @@ class Row:
     dialects: tuple[str, ...]
     input_usd_per_mtok: float | None
     output_usd_per_mtok: float | None
+    price_source: str | None
+    """Who says so; None where the price is not known."""
+    price_date: str | None
+    """The day of the table, or the moment (UTC) the source was read."""
 
 
 @click.command("models", epilog=EXAMPLES)
@@ -50,7 +58,8 @@ def command(file: Path | None, members: bool, as_json: bool) -> None:
 
     FILE defaults to config.yaml, then plano_config.yaml, in the current folder; with neither, every
     provider whose key is in the environment is listed. Prices are list prices in US dollars for a
-    million tokens, as they shipped with this installation.
+    million tokens, of the configured source, which is asked now, or as they shipped with this
+    installation.
     """
     try:
         configuration, catalog = load_catalog(file or find(Path.cwd()), os.environ)
@@ -58,7 +67,11 @@ def command(file: Path | None, members: bool, as_json: bool) -> None:
         raise ConfigurationAtFault(invalid) from invalid
     for warning in configuration.warnings:
         click.echo(f"warning: {warning}", err=True)
-    rows = list(_rows(catalog, members=members))
+    board = price_list(configuration, catalog, os.environ)
+    prices, _ = board.states
+    if prices.trouble is not None:
+        click.echo(f"warning: the prices of {prices.name} could not be read: {prices.trouble}", err=True)
+    rows = list(_rows(catalog, board, members=members))
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -75,30 +88,36 @@ def command(file: Path | None, members: bool, as_json: bool) -> None:
             for row in rows
         ],
     )
+    if any(row.price_source for row in rows):
+        click.echo(_source_in_words(prices))
 
 
-def _rows(catalog: Catalog, *, members: bool) -> Iterator[Row]:
+def _source_in_words(prices: SourceState) -> str:
+    return f"list prices in US dollars for a million tokens: {prices.name}, of {prices.quoted_at}"
+
+
+def _rows(catalog: Catalog, board: Board, *, members: bool) -> Iterator[Row]:
     for model in catalog.models:
-        price = None if model.is_wildcard else price_of(model)
-        yield _row(model, _names(model, catalog), price, catalog)
+        yield _row(model, _names(model, catalog), model.id, catalog, board)
         if members and model.is_wildcard:
             for full in known_members(model):
                 found = member(model, full)
-                names = _aliases(catalog, found.id)
-                yield _row(found.model, names, price_of(model, found.upstream_model), catalog, full)
+                yield _row(found.model, _aliases(catalog, found.id), found.id, catalog, board)
 
 
-def _row(
-    model: Model, names: tuple[str, ...], price: Price | None, catalog: Catalog, full: str | None = None
-) -> Row:
+def _row(model: Model, names: tuple[str, ...], full: ModelId, catalog: Catalog, board: Board) -> Row:
+    price = None if is_wildcard(full) else board.price(full)
+    prices, _ = board.states
     return Row(
-        full or model.id,
+        full,
         names,
         model.provider,
         model is catalog.default,
         tuple(dialect.value for dialect in model.endpoints),
         price.input_usd_per_mtok if price else None,
         price.output_usd_per_mtok if price else None,
+        prices.name if price else None,
+        prices.quoted_at if price else None,
     )
 
 

@@ -1,6 +1,7 @@
-"""Prices that ship with a dependency: loaded off the event loop, when somebody first wants one.
+"""Prices that ship with a dependency.
 
-The table takes a tenth of a second and 30 MB, which a gateway that compares no prices need not pay.
+The table takes a tenth of a second and 30 MB, which a gateway that compares no prices need not pay: where
+no route compares any, it is loaded off the event loop, when somebody first wants one all the same.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ class BundledPrices:
     """Looks prices up in the table once it is there; until then there are none."""
 
     def __init__(self, candidates: Iterable[ModelId]) -> None:
-        """`candidates`: the models that routes compare by price; with some, the table is wanted at once."""
+        """`candidates`: the models that routes compare by price. Theirs are looked up here and now, so that
+        the first decision knows them; checking the configuration has loaded the table already."""
         self._candidates = tuple(candidates)
         self._prices: dict[ModelId, Price | None] = {}
         self._facts: TableFacts | None = None
         self._wanted = asyncio.Event()
         if self._candidates:
-            self._wanted.set()
+            self._prices, self._facts = _loaded(self._candidates)
 
     def price(self, model: ModelId) -> Price | None:
         """None: it is not in the table, or the table is not there yet."""
@@ -48,8 +50,9 @@ class BundledPrices:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Load the table."""
-        self._prices, self._facts = await offloaded(_loaded, self._candidates)
+        """Load the table, unless it is there: it changes with the installation only."""
+        if self._facts is None:
+            self._prices, self._facts = await offloaded(_loaded, self._candidates)
 
     def fail(self, trouble: str) -> None:
         """Nothing of it is on the network: whoever was too impatient may ask again."""

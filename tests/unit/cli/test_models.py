@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,10 @@ def test_every_model_is_listed_with_all_its_names(offer: str, capsys: Output) ->
     """A bare id that two models have is nobody's name; an unknown price is unknown, not zero."""
     code = main(["models", offer])
 
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:] if line]
+    *lines, source = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines[2:] if line]
     assert code == 0
+    assert re.fullmatch(r"list prices .*: bundled \(genai-prices [\d.]+\), of \d{4}-\d\d-\d\d", source)
     assert [(row[0], row[-2:]) for row in rows[2:]] == [
         ("simulated/a", ["unknown", "unknown"]),
         ("mine/a", ["unknown", "unknown"]),
@@ -51,7 +54,9 @@ def test_programs_get_an_array(offer: str, capsys: Output) -> None:
 
     first = json.loads(capsys.readouterr().out)[0]
     prices = (first.pop("input_usd_per_mtok"), first.pop("output_usd_per_mtok"))
+    source = (first.pop("price_source"), first.pop("price_date"))
     assert 0 < prices[0] < prices[1]
+    assert re.fullmatch(r"bundled \(genai-prices [\d.]+\) \d{4}-\d\d-\d\d", " ".join(source))
     assert first == {
         "model": "openai/gpt-4o-mini",
         "names": ["mini", "gpt-4o-mini", "fast"],
@@ -67,6 +72,28 @@ def test_members_of_wildcards_are_listed_when_asked_for(offer: str, capsys: Outp
 
     rows = {row["model"]: row["names"] for row in json.loads(capsys.readouterr().out)}
     assert rows["anthropic/claude-haiku-4-5"] == ["haiku"]
+
+
+def test_a_price_that_is_not_known_is_of_nobody(offer: str, capsys: Output) -> None:
+    """Neither of the table nor of a day."""
+    main(["models", offer, "--json"])
+
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["model"], row["price_source"], row["price_date"]) for row in rows[1:]] == [
+        ("anthropic/*", None, None),
+        ("simulated/a", None, None),
+        ("mine/a", None, None),
+    ]
+
+
+def test_without_any_price_no_source_is_named(tmp_path: Path, capsys: Output) -> None:
+    """It would be the source of nothing."""
+    path = tmp_path / "config.yaml"
+    path.write_text("version: v0.4.0\nmodel_providers:\n  - {model: simulated/a}\n", "utf-8")
+
+    main(["models", str(path)])
+
+    assert "list prices" not in capsys.readouterr().out
 
 
 def test_a_broken_configuration_offers_nothing(tmp_path: Path, capsys: Output) -> None:

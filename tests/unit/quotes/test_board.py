@@ -56,38 +56,29 @@ def prices(**costs: tuple[float, float]) -> bytes:
     ).encode()
 
 
-async def loaded() -> None:
-    """The bundled prices' task has done its work."""
-    await next(task for task in asyncio.all_tasks() if task.get_name() == "quotes: bundled")
-
-
-async def test_bundled_prices_are_there_when_a_route_compares_them() -> None:
-    """Loaded in the background at the start; until then no price is known, and nobody waits."""
+def test_bundled_prices_are_there_from_the_start_when_a_route_compares_them() -> None:
+    """The first decision must not differ from the second."""
     quotes = board(QuoteSources(), NOBODY, "cheapest")
-    quotes.start(asyncio.get_running_loop())
-    before = quotes.usd_per_mtok(MINI)
 
-    await loaded()
-    after = [quotes.usd_per_mtok(model) for model in (MINI, SONNET, ModelId("openai/nothing"))]
-    await quotes.close()
+    quoted = [quotes.usd_per_mtok(model) for model in (MINI, SONNET, ModelId("openai/nothing"))]
 
-    assert (before, after[2]) == (None, None)
-    assert 0 < (after[0] or 0) < (after[1] or 0)
+    assert quoted[2] is None
+    assert 0 < (quoted[0] or 0) < (quoted[1] or 0)
 
 
 async def test_bundled_prices_are_loaded_when_they_are_first_asked_for() -> None:
-    """By the first request that brings routes of its own and wants the cheapest."""
+    """By the first request that brings routes of its own and wants the cheapest; it does not wait."""
     quotes = board(QuoteSources(), NOBODY)
     quotes.start(asyncio.get_running_loop())
     await asyncio.sleep(0)
     unasked = quotes.states[0].quoted_at
 
-    quotes.usd_per_mtok(MINI)
-    await loaded()
+    first = quotes.usd_per_mtok(MINI)
+    await next(task for task in asyncio.all_tasks() if task.get_name() == "quotes: bundled")
     price = quotes.usd_per_mtok(MINI)
     await quotes.close()
 
-    assert (unasked, price is not None) == (None, True)
+    assert (unasked, first, price is not None) == (None, None, True)
 
 
 async def test_input_and_output_are_added_up() -> None:
