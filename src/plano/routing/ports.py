@@ -1,4 +1,5 @@
-"""What the ladder needs of the world: somebody who knows which route fits, and what models cost and take."""
+"""What the ladder needs of the world: somebody who knows which route fits, what models cost and take, and
+where sessions stay."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from plano.catalog.names import ModelId
+from plano.routing.affinity import NoPin, Pin, StoreState, Unavailable
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
 from plano.routing.verdict import Verdict
@@ -35,3 +37,29 @@ class Quotes(Protocol):
 
     def latency_s(self, model: ModelId) -> float | None:
         """How long the model takes, in seconds by the source's own measure; None: not known."""
+
+
+class AffinityStore(Protocol):
+    """Keeps the pins of sessions, each under its key and until its time is over.
+
+    Nothing here raises but for cancellation; trouble is `Unavailable`, which costs a request its affinity
+    and nothing else.
+    """
+
+    @property
+    def name(self) -> str:
+        """`memory` or `redis`, in metrics and what people read."""
+
+    @property
+    def state(self) -> StoreState:
+        """How it is doing; reading does not wait."""
+
+    async def read(self, key: str) -> Pin | NoPin | Unavailable:
+        """The pin under `key`. Reading does not extend its life."""
+
+    async def pin_first(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
+        """Pin `key` for `ttl_s` seconds unless it is pinned: the first wins. The pin that holds."""
+
+    async def move(self, key: str, pin: Pin) -> Pin | NoPin | Unavailable:
+        """Put `pin` in the place of the one under `key`, for the rest of its time. The pin that holds;
+        `NoPin` when that time was over."""
