@@ -10,6 +10,7 @@ from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Rou
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.prices import any_priced
 from plano.catalog.providers import Provider, UnusableUrl, custom_provider, endpoints, known_providers
+from plano.catalog.sources import price_aliases
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, FilePath, ProviderRow, RouteRow
 from plano.config.load import from_environment, read
@@ -177,7 +178,7 @@ class _Linking:
         candidates = linking.distinct(found for found in linked if found)
         source = self.configuration.cost_source
         bundled = source is None or source.provider == "bundled"
-        if row.prefer == "cheapest" and bundled and not any_priced(candidates):
+        if row.prefer == "cheapest" and bundled and not any_priced(candidates, price_aliases(source, named)):
             message = (
                 "expected prices to compare; none of the candidates is in the bundled table:"
                 " give a cost source in model_metrics_sources, or leave the order as written"

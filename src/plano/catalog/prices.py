@@ -5,11 +5,11 @@ Loading the table takes a tenth of a second or two and 30 MB; it is loaded when 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plano.catalog.catalog import Found, Model
-from plano.catalog.names import ProviderId
+from plano.catalog.names import ModelId, ProviderId
 from plano.catalog.providers import known_providers
 
 
@@ -38,11 +38,16 @@ class TableFacts:
 
 def price_of(model: Model, upstream_model: str | None = None) -> Price | None:
     """The price of a model, or of a wildcard's member; None where it is not known."""
-    return price_at(model.provider, upstream_model or model.upstream_model)
+    return _price(model.provider, upstream_model or model.upstream_model)
 
 
-def price_at(provider_id: ProviderId, upstream_model: str) -> Price | None:
-    """What `provider_id` takes for `upstream_model`; None where it is not known."""
+def price_at(full: str) -> Price | None:
+    """What the provider takes for the model in `<provider>/<model id>`; None where it is not known."""
+    provider, _, upstream_model = full.partition("/")
+    return _price(ProviderId(provider), upstream_model)
+
+
+def _price(provider_id: ProviderId, upstream_model: str) -> Price | None:
     provider = known_providers().get(provider_id)
     if provider is None or provider.prices is None:
         return None
@@ -56,9 +61,15 @@ def price_at(provider_id: ProviderId, upstream_model: str) -> Price | None:
     return Price(float(price.input_price) * 1000, float(price.output_price) * 1000)
 
 
-def any_priced(candidates: Sequence[Found]) -> bool:
-    """Whether prices can order them at all."""
-    return any(price_of(found.model, found.upstream_model) is not None for found in candidates)
+def price_known_as(model: ModelId, aliases: Mapping[ModelId, tuple[str, ...]]) -> Price | None:
+    """The price of a model under the first of its aliases that has one, else under its own name."""
+    priced = (price_at(name) for name in (*aliases.get(model, ()), model))
+    return next((price for price in priced if price is not None), None)
+
+
+def any_priced(candidates: Sequence[Found], aliases: Mapping[ModelId, tuple[str, ...]]) -> bool:
+    """Whether prices can order them at all; `aliases`: what else the models are called in the table."""
+    return any(price_known_as(found.id, aliases) is not None for found in candidates)
 
 
 def table_facts() -> TableFacts:

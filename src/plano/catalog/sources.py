@@ -9,6 +9,7 @@ from typing import Literal
 from plano.catalog.catalog import CATCH_ALL, Catalog, Found
 from plano.catalog.names import ModelId
 from plano.config.configuration import Configuration
+from plano.config.schema import CostSource
 
 PriceProvider = Literal["bundled", "digitalocean", "models.dev"]
 
@@ -57,7 +58,7 @@ def quote_sources(configuration: Configuration, catalog: Catalog) -> QuoteSource
     cost, latency = configuration.cost_source, configuration.latency_source
     prices = PriceSource()
     if cost is not None:
-        aliases = _aliases(cost.model_aliases, catalog)
+        aliases = price_aliases(cost, catalog)
         prices = PriceSource(cost.provider, cost.url, cost.refresh_interval, aliases)
     latencies = None
     if latency is not None and latency.url is not None and latency.query is not None:
@@ -74,10 +75,13 @@ def known_names(catalog: Catalog) -> dict[str, ModelId]:
     return {name: each.id for name, each in found.items() if isinstance(each, Found)}
 
 
-def _aliases(written: Mapping[str, str], catalog: Catalog) -> dict[ModelId, tuple[str, ...]]:
-    """Theirs to ours, turned around. A name of ours that leads nowhere has been warned of."""
+def price_aliases(source: CostSource | None, catalog: Catalog) -> dict[ModelId, tuple[str, ...]]:
+    """`model_aliases` turned around: our models to the source's names for them.
+
+    A name of ours that leads nowhere has been warned of.
+    """
     aliases: dict[ModelId, tuple[str, ...]] = {}
-    for theirs, ours in written.items():
+    for theirs, ours in (source.model_aliases if source else {}).items():
         found = catalog.find(ours)
         model = found.id if isinstance(found, Found) and found.by != "catch_all" else ModelId(ours)
         aliases[model] = (*aliases.get(model, ()), theirs)

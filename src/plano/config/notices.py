@@ -14,7 +14,6 @@ NOT_YET: Final = (
     "routing.route_on_user_only",
     "routing.routing_budget",
     "routing.session_log",
-    "model_metrics_sources",
     "listeners[].max_retries",
     "listeners[].limits.first_byte_with_another_s",
     "prompt_caching",

@@ -176,8 +176,9 @@ def _source(
                 if not configuration.is_written((*path, key)):
                     yield path, f"expected the key {key!r}, which provider 'prometheus' needs; got none"
         case LatencySource() | CostSource(provider="bundled"):
-            if source.url is not None:
-                yield (*path, "url"), f"provider {source.provider!r} asks nobody and takes no url"
+            for key in ("url", "query", "refresh_interval"):
+                if configuration.is_written((*path, key)):
+                    yield (*path, key), f"provider {source.provider!r} asks nobody and takes no {key}"
         case CostSource():
             pass
     if source.url is not None and not _is_http(source.url):

@@ -70,7 +70,7 @@ class Board:
         self._prices: Prices
         self._latencies: Latencies
         if sources.prices.provider == "bundled":
-            self._prices = BundledPrices(compared)
+            self._prices = BundledPrices(compared, sources.prices.aliases)
         else:
             self._prices = ListedPrices(sources.prices, compared, fetch=fetch, clock=clock)
         if sources.latencies is None:

@@ -7,11 +7,11 @@ no route compares any, it is loaded off the event loop, when somebody first want
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from plano.catalog.names import ModelId, ProviderId
-from plano.catalog.prices import Price, TableFacts, price_at, table_facts
+from plano.catalog.names import ModelId
+from plano.catalog.prices import Price, TableFacts, price_known_as, table_facts
 from plano.quotes.reading import offloaded
 from plano.quotes.state import SourceState
 
@@ -22,15 +22,16 @@ MOST_REMEMBERED: Final = 4096
 class BundledPrices:
     """Looks prices up in the table once it is there; until then there are none."""
 
-    def __init__(self, candidates: Iterable[ModelId]) -> None:
+    def __init__(self, candidates: Iterable[ModelId], aliases: Mapping[ModelId, tuple[str, ...]]) -> None:
         """`candidates`: the models that routes compare by price. Theirs are looked up here and now, so that
         the first decision knows them; checking the configuration has loaded the table already."""
         self._candidates = tuple(candidates)
+        self._aliases = aliases
         self._prices: dict[ModelId, Price | None] = {}
         self._facts: TableFacts | None = None
         self._wanted = asyncio.Event()
         if self._candidates:
-            self._prices, self._facts = _loaded(self._candidates)
+            self._prices, self._facts = self._loaded(self._candidates)
 
     def price(self, model: ModelId) -> Price | None:
         """None: it is not in the table, or the table is not there yet."""
@@ -41,7 +42,7 @@ class BundledPrices:
             return self._prices[model]
         if len(self._prices) >= MOST_REMEMBERED:
             self._prices.clear()
-        price = self._prices[model] = _look_up(model)
+        price = self._prices[model] = price_known_as(model, self._aliases)
         return price
 
     async def run(self) -> None:
@@ -52,7 +53,7 @@ class BundledPrices:
     async def refresh(self) -> None:
         """Load the table, unless it is there: it changes with the installation only."""
         if self._facts is None:
-            self._prices, self._facts = await offloaded(_loaded, self._candidates)
+            self._prices, self._facts = await offloaded(self._loaded, self._candidates)
 
     def fail(self, trouble: str) -> None:
         """Nothing of it is on the network: whoever was too impatient may ask again."""
@@ -63,11 +64,5 @@ class BundledPrices:
             return SourceState("bundled")
         return SourceState(f"bundled ({facts.name})", facts.date)
 
-
-def _loaded(models: tuple[ModelId, ...]) -> tuple[dict[ModelId, Price | None], TableFacts]:
-    return {model: _look_up(model) for model in models}, table_facts()
-
-
-def _look_up(model: ModelId) -> Price | None:
-    provider, _, name = model.partition("/")
-    return price_at(ProviderId(provider), name)
+    def _loaded(self, models: tuple[ModelId, ...]) -> tuple[dict[ModelId, Price | None], TableFacts]:
+        return {model: price_known_as(model, self._aliases) for model in models}, table_facts()

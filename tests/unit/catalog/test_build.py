@@ -343,6 +343,49 @@ def test_building_alone_refuses_what_leads_nowhere() -> None:
         build(Configuration("test", providers=(ProviderRow("ollama/m", "ollama/m", ("model_providers", 0)),)))
 
 
+def cheapest(source: str) -> str:
+    """Two models that the bundled table does not know, of which the cheapest is wanted."""
+    return f"""
+version: v0.4.0
+model_providers:
+  - {{model: mine/large, base_url: "http://127.0.0.1:8000", provider_interface: openai}}
+  - {{model: simulated/any}}
+routing_preferences:
+  - {{name: code, description: writing code, models: [large, any], selection_policy: {{prefer: cheapest}}}}
+model_metrics_sources: [{source}]
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{type: cost, provider: models.dev}",
+        "{type: cost, provider: digitalocean}",
+        "{type: cost, provider: bundled, model_aliases: {openai/gpt-4o: large}}",
+    ],
+)
+def test_prices_may_come_from_elsewhere(source: str, catalog_of: Any) -> None:
+    """What a source on the network knows is not known at check time; an alias borrows another's price."""
+    _, catalog = catalog_of(cheapest(source))
+
+    assert [route.prefer for route in catalog.routes] == ["cheapest"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "{type: cost, provider: bundled}",
+        "{type: cost, provider: bundled, model_aliases: {openai/no-such-model: large}}",
+        "{type: latency, provider: observed}",
+    ],
+)
+def test_the_cheapest_of_models_without_prices_is_refused(source: str, catalog_of: Any) -> None:
+    """The order would silently be the written one, for ever."""
+    with pytest.raises(ConfigurationInvalid, match="expected prices to compare"):
+        catalog_of(cheapest(source))
+
+
 NAMES = st.sampled_from(
     [
         "openai/o3",

@@ -66,6 +66,14 @@ def test_bundled_prices_are_there_from_the_start_when_a_route_compares_them() ->
     assert 0 < (quoted[0] or 0) < (quoted[1] or 0)
 
 
+def test_an_alias_may_name_a_model_of_the_bundled_table() -> None:
+    """A deployment or a mirror has a name of its own, and somebody else's price."""
+    aliases = {ModelId("mine/deployed"): ("openai/nothing", "openai/gpt-4o-mini")}
+    quotes = board(QuoteSources(PriceSource(aliases=aliases)), NOBODY, "cheapest")
+
+    assert quotes.usd_per_mtok(ModelId("mine/deployed")) == quotes.usd_per_mtok(MINI)
+
+
 async def test_bundled_prices_are_loaded_when_they_are_first_asked_for() -> None:
     """By the first request that brings routes of its own and wants the cheapest; it does not wait."""
     quotes = board(QuoteSources(), NOBODY)
