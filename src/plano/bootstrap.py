@@ -33,7 +33,7 @@ from plano.observe.recording import InFlight, Recording
 from plano.routing.router import Ladder
 from plano.server.admin import Admin, Render
 from plano.server.app import App
-from plano.upstream.client import HttpUpstream
+from plano.upstream.client import HttpUpstream, mapped
 from plano.upstream.simulated.provider import Simulated
 
 event_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -104,6 +104,7 @@ class Gateway:
             self._alarms,
             tls=lambda: context or client_context(ca_path),
             proxies=Proxies.read(options.environment or {}),
+            told=mapped,
         )
 
     def _exchange(self, catalog: Catalog) -> Exchange:

@@ -1,22 +1,24 @@
 """One request from first byte to last: decode, decide, send, relay, record.
 
-One coroutine a request, with a single point of waiting when a pooled connection is at hand.
-Cancelling it means that the client has left, or that the drain limit was reached; both close
-the upstream at once.
+A request needs no task while it waits for nothing but the provider's answer: its `Errand` hears
+of that. Everything else (a new connection, a replay, a problem to tell) is a coroutine's. To
+cancel either means that the client has left, or that the drain limit was reached; both close the
+upstream at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from plano.chat.dialect import Dialect
 from plano.errors import ClientLeft, DialectNotSpoken, Internal, PlanoError, ShuttingDown
 from plano.exchange.heads import decision_lines, problem_lines
-from plano.exchange.ports import Call, ClientReply, Recorder, Upstream
+from plano.exchange.ports import Call, ClientReply, Recorder, Underway, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
 from plano.exchange.relaying import Relay
 from plano.routing.decision import Candidate, Decision
@@ -64,6 +66,64 @@ class Timing:
     reply_bytes: int
 
 
+class Errand(msgspec.Struct, eq=False):
+    """One request while it is answered. Where nothing but the provider's answer has to be waited for, it
+    takes no task: it hears itself how its call went (it is the call's `Outcome`)."""
+
+    exchange: Exchange
+    ask: Ask
+    reply: ClientReply
+    codec: Codec
+    way: Way | None = None
+    relay: Relay | None = None
+    call: Call | None = None
+    underway: Underway | None = None
+
+    def begin(self) -> bool:
+        """Whether the call is under way."""
+        way, call, relay = self.way, self.call, self.relay
+        assert way is not None
+        assert call is not None
+        assert relay is not None
+        self.underway = way.upstream.begin(call, relay, self)
+        return self.underway is not None
+
+    async def send(self, *, fresh: bool) -> None:
+        way, call, relay = self.way, self.call, self.relay
+        assert way is not None
+        assert call is not None
+        assert relay is not None
+        await way.upstream.send(call, relay, fresh=fresh)
+
+    def cancel(self) -> None:
+        """The client has left, or the time for draining is over."""
+        underway, self.underway = self.underway, None
+        if underway is not None:
+            underway.abandon(self)
+            self.exchange.conclude(self, asyncio.CancelledError())
+
+    # -- how the call went
+
+    def done(self) -> bool:
+        return self.underway is None
+
+    def set_result(self, delivered: bool, /) -> None:
+        self.underway = None
+        relay = self.relay
+        assert relay is not None
+        if not delivered:
+            self.reply.carry_on(self.exchange.send(self, fresh=True))
+        elif relay.problem is not None:
+            self.reply.carry_on(self.exchange.give_up(self, relay.problem))
+        else:
+            self.exchange.conclude(self, None)
+            self.reply.done()
+
+    def set_exception(self, error: BaseException, /) -> None:
+        self.underway = None
+        self.reply.carry_on(self.exchange.give_up(self, error))
+
+
 class Exchange:
     """Runs requests; holds nothing of any of them."""
 
@@ -84,34 +144,59 @@ class Exchange:
         self._now = now
         self._ways: dict[Dialect, dict[int, Way]] = {dialect: {} for dialect in DIALECTS}
 
-    async def run(self, ask: Ask, reply: ClientReply) -> None:
-        """Answer one request and record it, whatever happens."""
-        record = ask.record
-        codec = DIALECTS[ask.dialect]
-        relay: Relay | None = None
+    def answer(self, ask: Ask, reply: ClientReply) -> Errand | Coroutine[Any, Any, None]:
+        """Answer one request and record it, whatever happens. An errand is under way already and says
+        `reply.done` at its end; a coroutine is for a task of the caller's."""
+        errand = Errand(self, ask, reply, DIALECTS[ask.dialect])
         try:
-            head = codec.read_request(ask.body)
-            way = self._decide(ask, head)
-            relay = self._relay(ask, head, way, codec, reply)
-            call = self._call(ask, head, way.candidate)
-            record.phase = "connect"
-            record.attempts = 1
-            await way.upstream.send(call, relay)
-            if relay.problem is not None:
-                raise relay.problem
-        except PlanoError as problem:
-            self._answer_problem(ask, codec, problem, reply)
-            problem.forget_frames()
-        except asyncio.CancelledError:
-            self._cancelled(ask, codec, relay, reply)
-            raise
-        except Exception:
-            self._note(record, Internal("defect"), reply)
-            raise
+            self._prepare(errand)
+            if errand.begin():
+                return errand
+        except Exception as error:  # noqa: BLE001 - answered or raised where the others are
+            return self.give_up(errand, error)
+        return self.send(errand)
+
+    async def send(self, errand: Errand, *, fresh: bool = False) -> None:
+        """What an errand does, with somebody who waits for it."""
+        error: BaseException | None = None
+        try:
+            await errand.send(fresh=fresh)
+        except BaseException as raised:
+            error = raised
+            if not isinstance(raised, PlanoError):
+                raise
+        finally:
+            self.conclude(errand, error)
+
+    async def give_up(self, errand: Errand, error: BaseException) -> None:
+        """No answer of a provider's will come, because of this."""
+        self.conclude(errand, error)
+        if not isinstance(error, PlanoError):
+            raise error
+
+    def conclude(self, errand: Errand, error: BaseException | None) -> None:
+        """The one end of every request: answered if it was not yet, and recorded."""
+        record, reply = errand.ask.record, errand.reply
+        try:
+            if error is None and errand.relay is not None:
+                error = errand.relay.problem
+            if error is not None:
+                self._conclude_badly(errand, error)
         finally:
             record.ended = self._now()
             record.bytes_out = reply.bytes_out
             self._recorder.record(record)
+
+    def _prepare(self, errand: Errand) -> None:
+        """Everything up to the moment of sending. Raises PlanoError."""
+        ask = errand.ask
+        record = ask.record
+        head = errand.codec.read_request(ask.body)
+        errand.way = way = self._decide(ask, head)
+        errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
+        errand.call = self._call(ask, head, way.candidate)
+        record.phase = "connect"
+        record.attempts = 1
 
     def _decide(self, ask: Ask, head: Head) -> Way:
         record = ask.record
@@ -180,23 +265,31 @@ class Exchange:
 
     # -- when it does not go well
 
-    def _answer_problem(self, ask: Ask, codec: Codec, problem: PlanoError, reply: ClientReply) -> None:
-        """Nothing was sent: the problem is the answer. Something was: the relay has said so already."""
-        record = ask.record
-        self._note(record, problem, reply)
-        if not reply.started:
-            body = codec.render_error(problem, record.request_id)
-            reply.send(problem.status, problem_lines(problem) + ask.lines, body)
+    def _conclude_badly(self, errand: Errand, error: BaseException) -> None:
+        record, reply = errand.ask.record, errand.reply
+        match error:
+            case PlanoError():
+                self._answer_problem(errand, error)
+                error.forget_frames()
+            case asyncio.CancelledError() if reply.gone:
+                self._note(record, ClientLeft("left"), reply)
+            case asyncio.CancelledError():
+                problem = ShuttingDown(
+                    "The gateway is shutting down and the time for draining is over; try again."
+                )
+                if errand.relay is not None:
+                    errand.relay.fail(problem)
+                self._answer_problem(errand, problem)
+            case Exception():
+                self._note(record, Internal("defect"), reply)
 
-    def _cancelled(self, ask: Ask, codec: Codec, relay: Relay | None, reply: ClientReply) -> None:
-        record = ask.record
-        if reply.gone:
-            self._note(record, ClientLeft("left"), reply)
-            return
-        problem = ShuttingDown("The gateway is shutting down and the time for draining is over; try again.")
-        if relay is not None:
-            relay.fail(problem)
-        self._answer_problem(ask, codec, problem, reply)
+    def _answer_problem(self, errand: Errand, problem: PlanoError) -> None:
+        """Nothing was sent: the problem is the answer. Something was: the relay has said so already."""
+        ask, reply = errand.ask, errand.reply
+        self._note(ask.record, problem, reply)
+        if not reply.started:
+            body = errand.codec.render_error(problem, ask.record.request_id)
+            reply.send(problem.status, problem_lines(problem) + ask.lines, body)
 
     @staticmethod
     def _note(record: ExchangeRecord, problem: PlanoError, reply: ClientReply) -> None:

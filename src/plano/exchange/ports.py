@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -73,12 +73,37 @@ class ReplySink(Protocol):
         """All that one read brought has been delivered; write what you hold."""
 
 
-class Upstream(Protocol):
-    """Sends one call. Returns when `end` or `broke` was delivered to the sink; never raises an
-    error of its own. Cancelling it closes the connection at once; so does a sink that raises,
-    and what it raised is raised again here."""
+class Outcome(Protocol):
+    """Who hears how a call that was begun went. Nothing is said to one that is `done`."""
 
-    async def send(self, call: Call, sink: ReplySink) -> None: ...
+    def done(self) -> bool: ...
+
+    def set_result(self, delivered: bool, /) -> object:
+        """True when `end` or `broke` was delivered to the sink; false when nothing came, because the
+        connection had died unnoticed: the call may be sent once more, `fresh`."""
+
+    def set_exception(self, error: BaseException, /) -> object:
+        """The sink has raised this, and the connection is closed."""
+
+
+class Underway(Protocol):
+    """A call that was begun."""
+
+    def abandon(self, outcome: Any, /) -> None:
+        """Nobody waits for it any more: the connection closes at once."""
+
+
+class Upstream(Protocol):
+    """Sends calls."""
+
+    async def send(self, call: Call, sink: ReplySink, *, fresh: bool = False) -> None:
+        """Returns when `end` or `broke` was delivered to the sink; never raises an error of its own.
+        Cancelling it closes the connection at once; so does a sink that raises, and what it raised is
+        raised again here."""
+
+    def begin(self, call: Call, sink: ReplySink, outcome: Outcome) -> Underway | None:
+        """The same without a task, where nothing has to be waited for but the answer. None: nothing was
+        begun, `send` it. Nothing is said to `outcome` before this returns."""
 
 
 class ClientReply(Protocol):
@@ -104,6 +129,12 @@ class ClientReply(Protocol):
     def end(self) -> None: ...
 
     def end_loudly(self) -> None: ...
+
+    def done(self) -> None:
+        """What was begun without a task is over: answered and recorded."""
+
+    def carry_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """What was begun without a task needs one after all."""
 
 
 class Recorder(Protocol):

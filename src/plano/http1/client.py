@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, cast
 
 from plano.http1.alarms import Alarms
 from plano.http1.failures import Failure, Overdue, Phase, ResetBeforeHead, Silence, Truncated, is_cut
 from plano.http1.limits import KIB, ClientLimits
+from plano.http1.outbox import Outbox
 from plano.http1.response import ResponseReader
 from plano.http1.sink import Buffer, Sink
 
@@ -32,6 +33,9 @@ SHARPNESS_S = 0.05
 class Keeper(Protocol):
     """Who owns connections and hears what becomes of them."""
 
+    told: Callable[[Failure], Exception]
+    """Makes of a failure what the sink is told."""
+
     def opened(self, connection: ClientConnection) -> None:
         """It has a socket; `closed` will follow."""
 
@@ -43,6 +47,19 @@ class Keeper(Protocol):
 
     def closed(self, connection: ClientConnection) -> None:
         """Its socket is gone. May be said twice."""
+
+
+class Outcome(Protocol):
+    """Who hears how a request went; a future is one. Nothing is said to one that is `done`."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, delivered: bool, /) -> object:
+        """True when `end` or `broke` was delivered; false when a used connection turned out dead before a
+        byte came back (then nothing was delivered)."""
+
+    def set_exception(self, error: BaseException, /) -> object:
+        """The sink has raised."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -57,9 +74,11 @@ class ClientConnection(asyncio.Protocol):
         "_keeper",
         "_limits",
         "_loop",
+        "_outbox",
         "_outcome",
         "_paused",
         "_phase",
+        "_posted",
         "_response",
         "_reused",
         "_sink",
@@ -76,6 +95,7 @@ class ClientConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         limits: ClientLimits,
         alarms: Alarms,
+        outbox: Outbox,
         keeper: Keeper,
         where: str,
     ) -> None:
@@ -83,6 +103,9 @@ class ClientConnection(asyncio.Protocol):
         self._limits = limits
         self._keeper = keeper
         self._where = where
+        self._outbox = outbox
+        self._posted = -1
+        """The outbox's turn in which the request was put there."""
         self._alarm = alarms.alarm(self._ring)
         self._transport: asyncio.Transport | None = None
         self._response = ResponseReader(limits, where)
@@ -90,7 +113,7 @@ class ClientConnection(asyncio.Protocol):
         self._reused = False
         # The exchange under way.
         self._sink: Sink | None = None
-        self._outcome: asyncio.Future[bool] | None = None
+        self._outcome: Outcome | None = None
         self._phase: Phase = "head"
         self._first_byte_s = self._first_due = 0.0
         self._deadline = 0.0
@@ -106,9 +129,22 @@ class ClientConnection(asyncio.Protocol):
     def start(
         self, head: bytes, body: Sequence[Buffer], sink: Sink, first_byte_s: float, deadline: float
     ) -> asyncio.Future[bool]:
-        """Send a request. The future is true when `end` or `broke` was delivered, false when a used
-        connection turned out dead before a byte came back (then nothing was delivered)."""
-        outcome = self._outcome = self._loop.create_future()
+        """Send a request; the future is its outcome."""
+        outcome: asyncio.Future[bool] = self._loop.create_future()
+        self.carry(head, body, sink, outcome, first_byte_s, deadline)
+        return outcome
+
+    def carry(
+        self,
+        head: bytes,
+        body: Sequence[Buffer],
+        sink: Sink,
+        outcome: Outcome,
+        first_byte_s: float,
+        deadline: float,
+    ) -> None:
+        """Send a request. While the connection `is_open`, nothing is said to the outcome in here."""
+        self._outcome = outcome
         self._sink = sink
         sink.flow = self
         self._response.expect(sink, bodiless=head.startswith(b"HEAD "))
@@ -118,11 +154,13 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             self._cut_off(None)
-            return outcome
+            return
         self._first_due = self._loop.time() + first_byte_s
         self._wait_until(self._first_due)
         if len(head) + sum(map(len, body)) <= JOINED_BYTES:
-            transport.write(b"".join((head, *body)))
+            outbox = self._outbox
+            self._posted = outbox.turn
+            outbox.put(transport, b"".join((head, *body)))
         else:
             self._watch_writing(transport)
             self._unwritten.extend(_slices(head, body))
@@ -130,9 +168,12 @@ class ClientConnection(asyncio.Protocol):
         if self._unsent:
             self._phase = "request"
             self._wait_again()
-        return outcome
 
-    def abandon(self, outcome: asyncio.Future[bool]) -> None:
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def abandon(self, outcome: Outcome) -> None:
         """Nobody waits for this outcome any more: close, unless it is over already."""
         if outcome is self._outcome:
             self._let_go()
@@ -259,7 +300,9 @@ class ClientConnection(asyncio.Protocol):
     def _is_sent(self) -> bool:
         """Whether the whole request has left: an answer may come before it has."""
         transport = self._transport
-        return not self._unsent and (transport is None or transport.get_write_buffer_size() == 0)
+        if self._unsent or self._posted == self._outbox.turn:
+            return False
+        return transport is None or transport.get_write_buffer_size() == 0
 
     def _write_on(self) -> None:
         transport = self._transport
@@ -320,20 +363,20 @@ class ClientConnection(asyncio.Protocol):
         if outcome.done():
             return
         try:
-            sink.broke(failure)
+            sink.broke(self._keeper.told(failure))
         except BaseException as error:  # noqa: BLE001 - raised by `send`
             _settle(outcome, error)
         else:
             _settle(outcome, None)
 
-    def _give_up(self, outcome: asyncio.Future[bool], error: BaseException) -> None:
+    def _give_up(self, outcome: Outcome, error: BaseException) -> None:
         """The sink raised: a defect, or somebody interrupting. Nothing more is told to it."""
         if self._sink is not None:
             self._let_go()
         self.abort()
         _settle(outcome, error)
 
-    def _let_go(self) -> tuple[Sink, asyncio.Future[bool]]:
+    def _let_go(self) -> tuple[Sink, Outcome]:
         sink, outcome = self._sink, self._outcome
         assert sink is not None
         assert outcome is not None
@@ -384,7 +427,7 @@ class ClientConnection(asyncio.Protocol):
         return Silence(f"{self._where} {found}", phase=self._phase)
 
 
-def _settle(outcome: asyncio.Future[bool], error: BaseException | None) -> None:
+def _settle(outcome: Outcome, error: BaseException | None) -> None:
     if outcome.done():
         return
     if error is None:

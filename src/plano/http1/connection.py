@@ -12,13 +12,16 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from collections.abc import Coroutine
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, cast
 
+from plano.http1.limits import KIB
 from plano.http1.reply import Reply
 from plano.http1.request import Refusal, Request, RequestReader, size_of_head
 
 if TYPE_CHECKING:
-    from plano.http1.server import Server
+    from plano.http1.server import Errand, Server
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 MOST_WAITING = 64
@@ -33,6 +36,8 @@ HEARD_BODIES = 4
 SHED_AT_ONCE = 16
 """Connections over the limit that may linger. They take descriptors that others need: past these, one that
 is shed gets its answer and is closed, although a client that was still sending may lose it."""
+POSTED_BYTES = 64 * KIB
+"""A larger write is not held back, not even to the end of the turn."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -46,12 +51,14 @@ class Connection(asyncio.Protocol):
         "_invites",
         "_linger_ends",
         "_patience_ends",
+        "_posted",
         "_reader",
         "_reading_alarm",
-        "_task",
+        "_request",
         "_unread_before",
         "_waiting",
         "_waiting_bytes",
+        "_work",
         "_writing_alarm",
         "bodiless",
         "http_1_0",
@@ -72,7 +79,9 @@ class Connection(asyncio.Protocol):
         self.stalled = False
         """Whether the client has more waiting for it than it may."""
         self._reader = RequestReader(server, self)
-        self._task: asyncio.Task[None] | None = None
+        self._request: Request | None = None
+        """The request being answered."""
+        self._work: asyncio.Task[None] | Errand | None = None
         self._waiting: deque[tuple[Request, bool, int] | Refusal] = deque()
         """Complete requests, whether the connection stays open after each, and the bytes each holds, behind
         the one being answered; a refusal is always the last."""
@@ -83,6 +92,8 @@ class Connection(asyncio.Protocol):
         """Half-closed by us: what comes is thrown away until the client closes too."""
         self._heard = self._heard_before = 0
         """Bytes thrown away, and how many when last looked at."""
+        self._posted = -1
+        """The outbox's turn in which something was last put there."""
         self._unread_before = 0
         self._patience_ends = self._linger_ends = 0.0
         self._reading_alarm = server.alarms.alarm(self._waited_for_request)
@@ -110,6 +121,7 @@ class Connection(asyncio.Protocol):
             "overloaded", "This gateway has as many connections open as it may; try again shortly."
         )
         if not linger:
+            self.server.outbox.flush()
             transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -120,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client has closed its side: it left. Whoever still wants an answer keeps it open."""
-        if self._task is not None:
+        if self._work is not None:
             self.abort()
         elif self._unread():
             self.hang_up()
@@ -132,7 +144,7 @@ class Connection(asyncio.Protocol):
         self._reading_alarm.cancel()
         self._writing_alarm.cancel()
         self.transport = None
-        if self._task is None and self._reader.request is not None and not server.closing:
+        if self._work is None and self._reader.request is not None and not server.closing:
             # Nobody is there to read it; who keeps the record hears of it.
             self._reader.refuse("left", "The client left before its request was all there.")
         self._reader.close()
@@ -142,9 +154,8 @@ class Connection(asyncio.Protocol):
         reply = self.reply
         if reply is not None:
             reply.detach()
-        if self._task is not None and reply is not None and not reply.ended:
-            # By way of the loop, so that a task that is about to take its first step takes it.
-            server.loop.call_soon(self._task.cancel)
+        if self._work is not None and reply is not None and not reply.ended:
+            self._cancel()
         if not server.connections:
             server.idle.set()
 
@@ -164,7 +175,7 @@ class Connection(asyncio.Protocol):
     # -- the reader's side
 
     def requested(self, request: Request, keep_alive: bool) -> None:
-        if self._task is None:
+        if self._work is None:
             self._begin(request, keep_alive)
             return
         self._invites = False
@@ -181,15 +192,15 @@ class Connection(asyncio.Protocol):
     def refused(self, refusal: Refusal) -> None:
         """Answered once everything before it is."""
         self._invites = False
-        if self._task is None:
+        if self._work is None:
             self._send_refusal(refusal)
         else:
             self._waiting.append(refusal)
 
     def body_expected(self) -> None:
         """`100 Continue`, at once, or when the answers before it are out."""
-        if self._task is None and self.transport is not None:
-            self.transport.write(CONTINUE)
+        if self._work is None and self.transport is not None:
+            self._write_now(CONTINUE)
         else:
             self._invites = True
 
@@ -213,24 +224,55 @@ class Connection(asyncio.Protocol):
         self.http_1_0 = request.http_1_0
         self.reply = reply = Reply(self, keep_alive=keep_alive)
         server.in_flight.count += 1
-        self._task = server.loop.create_task(self._answer(request, reply))
-
-    async def _answer(self, request: Request, reply: Reply) -> None:
-        server = self.server
-        held = len(request.body)
+        self._request = request
         try:
-            if self.transport is not None:
-                await server.handler(request, reply)
+            work = server.handler(request, reply)
+        except Exception as error:  # noqa: BLE001 - told in the task, as when it is raised in there
+            work = _raising(error)
+        if isinstance(work, CoroutineType):
+            self.carry_on(work)
+        else:
+            self._work = cast("Errand", work)
+
+    def carry_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """The request is answered by this coroutine."""
+        reply, request = self.reply, self._request
+        assert reply is not None
+        assert request is not None
+        self._work = self.server.loop.create_task(self._answer(work, request, reply))
+
+    async def _answer(self, work: Coroutine[Any, Any, None], request: Request, reply: Reply) -> None:
+        try:
+            if self.transport is None:
+                work.close()
+            else:
+                await work
         except Exception as error:  # noqa: BLE001 - whatever it is, the client must not be left waiting
-            server.defect(request, reply, error)
+            self.server.defect(request, reply, error)
         finally:
-            server.in_flight.count -= 1
-            server.buffered_bytes -= held
-            self._task = None
-            self._answered(reply)
+            self.done()
+
+    def _cancel(self) -> None:
+        """End what is being answered."""
+        work = self._work
+        if isinstance(work, asyncio.Task):
+            # By way of the loop: a task cancelled before its first step would end without a word.
+            self.server.loop.call_soon(work.cancel)
+        elif work is not None:
+            work.cancel()
+            self.done()
+
+    def done(self) -> None:
+        """The request is answered, as far as it can be: go on to the next one, or close."""
+        server, request, reply = self.server, self._request, self.reply
+        assert request is not None
+        assert reply is not None
+        server.in_flight.count -= 1
+        server.buffered_bytes -= len(request.body)
+        self._work = self._request = None
+        self._answered(reply)
 
     def _answered(self, reply: Reply) -> None:
-        """The handler is done: go on to the next request, or close."""
         self.reply = None
         if self.transport is None:
             return
@@ -263,7 +305,7 @@ class Connection(asyncio.Protocol):
         server, reader = self.server, self._reader
         if self._invites and self.transport is not None:
             self._invites = False
-            self.transport.write(CONTINUE)
+            self._write_now(CONTINUE)
         if reader.request is None:
             if server.closing:
                 self._close()
@@ -282,12 +324,23 @@ class Connection(asyncio.Protocol):
         self.hang_up()
 
     def write(self, data: bytes) -> None:
-        transport = self.transport
-        if transport is None or self._discarding:
+        """The first small write of a turn leaves with those of other connections; further ones at once, so
+        that who writes much learns in time that the client does not keep up."""
+        if self.transport is None or self._discarding:
             return
+        outbox = self.server.outbox
+        if self._posted == outbox.turn or self.stalled or len(data) > POSTED_BYTES:
+            self._write_now(data)
+        else:
+            self._posted = outbox.turn
+            outbox.put(self.transport, data)
+
+    def _write_now(self, data: bytes) -> None:
+        self.server.outbox.flush()
         if self.stalled:
             self._unread_before += len(data)  # What we add must not hide what the client takes.
-        transport.write(data)
+        if self.transport is not None:
+            self.transport.write(data)
 
     # -- ending
 
@@ -310,7 +363,7 @@ class Connection(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """Close unless something is under way. A connection that has not sent anything yet is probably
         about to, and its client was never told that we are going: it gets a moment."""
-        if self._task is not None or self._reader.request is not None or self._discarding:
+        if self._work is not None or self._reader.request is not None or self._discarding:
             return
         if self._reader.used:
             self._close()
@@ -318,9 +371,7 @@ class Connection(asyncio.Protocol):
             self._reading_alarm.set(min(self._reading_alarm.at, self.server.now() + LINGER_S))
 
     def cancel_active(self) -> None:
-        if self._task is not None:
-            # By way of the loop: a task cancelled before its first step would end without a word.
-            self.server.loop.call_soon(self._task.cancel)
+        self._cancel()
 
     def abort(self) -> None:
         if self.transport is not None:
@@ -340,6 +391,7 @@ class Connection(asyncio.Protocol):
         """Nothing is written or read as HTTP any more. False if that was so already."""
         if self._discarding:
             return False
+        self.server.outbox.flush()
         self._discarding = self._reader.ended = True
         self._linger_ends = self.server.now() + LONGEST_LINGER_S
         self._watch_client(LINGER_S)
@@ -349,6 +401,7 @@ class Connection(asyncio.Protocol):
 
     def _unread(self) -> int:
         """Bytes of answers that the client has not taken yet."""
+        self.server.outbox.flush()
         return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     def _watch_client(self, interval_s: float) -> None:
@@ -377,7 +430,7 @@ class Connection(asyncio.Protocol):
     def _waited_for_request(self) -> None:
         """Nothing came, or not enough of it; how much, the reader tells. While an answer is under way no
         deadline counts: the client may be waiting for it. The next one is set when the answer is out."""
-        if self._task is not None or self._discarding:
+        if self._work is not None or self._discarding:
             return
         reader, limits = self._reader, self.server.limits
         if reader.request is None:
@@ -388,3 +441,7 @@ class Connection(asyncio.Protocol):
             )
         else:
             reader.refuse("timeout", f"The request's body did not arrive within {limits.request_body_s:g} s.")
+
+
+async def _raising(error: Exception) -> None:
+    raise error

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from plano.http1.alarms import Alarms
-from plano.http1.client import ClientConnection
+from plano.http1.client import ClientConnection, Outcome
 from plano.http1.dial import Dialer, client_context
 from plano.http1.failures import ConnectFailed, Failure, Overdue
 from plano.http1.limits import ClientLimits
 from plano.http1.origin import Origin
+from plano.http1.outbox import Outbox
 from plano.http1.proxies import Proxies, Proxy
 from plano.http1.resolve import Resolver
 from plano.http1.sink import Buffer, Sink
@@ -35,13 +36,17 @@ class Pool:
         tls: Callable[[], ssl.SSLContext] = client_context,
         proxies: Proxies | None = None,
         resolver: Resolver | None = None,
+        told: Callable[[Failure], Exception] = lambda failure: failure,
     ) -> None:
-        """`tls` is called once, for the first origin that needs it."""
+        """`tls` is called once, for the first origin that needs it; `told` makes of a failure what sinks
+        are told."""
         self.loop = loop
         self.limits = limits
         self.alarms = alarms
+        self.outbox = Outbox(loop)
         self.dialer = Dialer(loop, resolver or Resolver(loop), tls, limits.dns_s)
         self.proxies = proxies or Proxies()
+        self.told = told
         self.replays = 0
         """Requests sent a second time because an idle connection turned out dead."""
         self.is_closed = False
@@ -58,17 +63,20 @@ class Pool:
         *,
         first_byte_s: float,
         deadline: float,
+        fresh: bool = False,
     ) -> None:
         """Send one request and push the answer into `sink`; return when `end` or `broke` was called.
 
         `head` is everything from the request line (in origin form) to the blank line, `body` is
         written as it is. `deadline` is a moment of the loop's clock. Raises nothing but what the
-        sink raises; cancelled, it closes the connection at once.
+        sink raises; cancelled, it closes the connection at once. `fresh` replays over a new connection
+        what `begin` has sent over one that turned out dead.
         """
         station = self._stations.get(origin) or self._found(origin)
         if station.proxied_in_clear is not None:
             head = absolute_form(head, origin, station.proxied_in_clear)
-        fresh = False
+        if fresh:
+            self.replays += 1
         while True:
             if station.idle and not fresh and not station.waiting:
                 connection = station.idle.pop()
@@ -76,7 +84,7 @@ class Pool:
                 try:
                     connection = await station.obtain(fresh=fresh, deadline=deadline)
                 except Failure as failure:
-                    sink.broke(failure)
+                    sink.broke(self.told(failure))
                     return
             outcome = connection.start(head, body, sink, first_byte_s, deadline)
             try:
@@ -87,6 +95,30 @@ class Pool:
                 raise
             fresh = True
             self.replays += 1
+
+    def begin(
+        self,
+        origin: Origin,
+        head: bytes,
+        body: Sequence[Buffer],
+        sink: Sink,
+        outcome: Outcome,
+        *,
+        first_byte_s: float,
+        deadline: float,
+    ) -> ClientConnection | None:
+        """The steady state of `send` without a task: where an idle connection is at hand, the request is on
+        its way when this returns that connection, and `outcome` hears the rest, never before. Whoever no
+        longer wants it says `abandon`. None: nothing was begun."""
+        station = self._stations.get(origin)
+        if station is None or not station.idle or station.waiting or station.proxied_in_clear is not None:
+            return None
+        connection = station.idle[-1]
+        if not connection.is_open:
+            return None
+        station.idle.pop()
+        connection.carry(head, body, sink, outcome, first_byte_s, deadline)
+        return connection
 
     def idle(self, origin: Origin) -> int:
         """Unused connections."""
@@ -137,10 +169,11 @@ class Pool:
 class Station:
     """The connections of one origin: which are idle, how many may be opened, who waits for one."""
 
-    __slots__ = ("_origin", "_pool", "idle", "is_draining", "proxied_in_clear", "taken", "waiting")
+    __slots__ = ("_origin", "_pool", "idle", "is_draining", "proxied_in_clear", "taken", "told", "waiting")
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self._pool = pool
+        self.told = pool.told
         self._origin = origin
         self.idle: list[ClientConnection] = []
         """The one used last is taken first: it is the least likely to have gone stale."""
@@ -200,7 +233,9 @@ class Station:
     async def _open(self, until: float) -> ClientConnection:
         pool, origin = self._pool, self._origin
         self.taken += 1
-        connection = ClientConnection(pool.loop, pool.limits, pool.alarms, self, origin.authority)
+        connection = ClientConnection(
+            pool.loop, pool.limits, pool.alarms, pool.outbox, self, origin.authority
+        )
         try:
             proxy = pool.proxies.before(origin)
             async with asyncio.timeout_at(until):

@@ -6,8 +6,9 @@ leaves together. After the client has gone every call does nothing.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from plano.http1.connection import Connection
@@ -174,6 +175,18 @@ class Reply:
             self._connection.break_off()
         else:
             self._connection.hang_up()
+
+    def done(self) -> None:
+        """What the handler has begun is over."""
+        if self._connection is not None:
+            self._connection.done()
+
+    def carry_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """What the handler has begun goes on in a task."""
+        if self._connection is None:
+            work.close()
+        else:
+            self._connection.carry_on(work)
 
     def detach(self) -> None:
         """The connection is gone or has moved on: nothing more is written."""

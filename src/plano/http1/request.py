@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import httptools
+import msgspec
 
+from plano.http1.known_heads import KnownHead, KnownHeads, learn
 from plano.http1.limits import ServerLimits
 
 RefusalKind = Literal[
@@ -31,6 +33,8 @@ SMALL_PIECE = 4096
 GATHERED_BYTES = 64 * 1024
 _HOST = re.compile(rb"(?:\[[0-9A-Za-z:._~!$&'()*+,;=%-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 """RFC 3986 §3.2.2, without looking into addresses; it may be empty."""
+LESSONS = 4
+"""Heads that may be learnt in vain, one after another, before a connection stops trying."""
 SEPARATORS = 8
 """Bytes around a field that do not count: the colon, the line's end, a few blanks."""
 
@@ -52,38 +56,29 @@ class Refusal:
     """The peer's address, without the port."""
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """Method, target, fields and the whole body. Fields were checked by the parser: no control bytes."""
 
-    __slots__ = (
-        "body",
-        "client",
-        "fields",
-        "http_1_0",
-        "method",
-        "path",
-        "query",
-        "repeated",
-        "started",
-    )
-
-    def __init__(self, started: float) -> None:
-        self.started = started
-        """When its first byte came, by the server's clock."""
-        self.method = ""
-        self.path = ""
-        """The path as sent, without the query; ASCII, undecoded."""
-        self.query = ""
-        """What follows the first `?`, undecoded; empty without one."""
-        self.fields: dict[bytes, bytes] = {}
-        """Header fields by lower-case name, without surrounding blanks; repeated ones joined by a comma
-        (RFC 9110 §5.3)."""
-        self.repeated: tuple[bytes, ...] = ()
-        """Names that came more than once, for fields that must not."""
-        self.body = b""
-        self.http_1_0 = False
-        self.client: str | None = None
-        """The peer's address, without the port."""
+    started: float
+    """When its first byte came, by the server's clock."""
+    method: str = ""
+    path: str = ""
+    """The path as sent, without the query; ASCII, undecoded."""
+    query: str = ""
+    """What follows the first `?`, undecoded; empty without one."""
+    fields: dict[bytes, bytes] = msgspec.field(default_factory=dict)
+    """Header fields by lower-case name, without surrounding blanks; repeated ones joined by a comma
+    (RFC 9110 §5.3). Never changed once the head is read: requests with the same head share them."""
+    repeated: tuple[bytes, ...] = ()
+    """Names that came more than once, for fields that must not."""
+    body: bytes = b""
+    http_1_0: bool = False
+    client: str | None = None
+    """The peer's address, without the port."""
+    known: KnownHead | None = None
+    """Its head, when that was known from a request before it."""
+    id: str = ""
+    """The name it is answered under, given by whoever answers."""
 
 
 class Shared(Protocol):
@@ -91,6 +86,7 @@ class Shared(Protocol):
 
     limits: ServerLimits
     buffered_bytes: int
+    known_heads: KnownHeads
 
     def now(self) -> float: ...
 
@@ -122,6 +118,9 @@ class RequestReader:
         "_first_read",
         "_head_bytes",
         "_host",
+        "_known",
+        "_last",
+        "_lessons",
         "_offering",
         "_parser",
         "_phase",
@@ -146,6 +145,11 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._host = b""
         """The last Host that was found to be one: a connection's requests name the same, mostly."""
+        self._known: KnownHead | None = None
+        """The head of the last request, if it can be known again."""
+        self._last: Request | None = None
+        """The request that this read has brought, until it is learnt from."""
+        self._lessons = LESSONS
         self._target = b""
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
@@ -166,6 +170,37 @@ class RequestReader:
         return self._head_bytes > 0
 
     def feed(self, data: bytes) -> None:
+        if self.request is not None:
+            self._parse(data)
+            return
+        if self._known is not None and self._take(data, self._known):
+            return
+        self._last = None
+        self._parse(data)
+        last, self._last = self._last, None
+        if last is not None and self.request is None and self._lessons > 0 and not self.ended:
+            self._lessons -= 1
+            self._known = learn(data, last, self._shared.known_heads)
+
+    def _take(self, data: bytes, known: KnownHead) -> bool:
+        """Whether this read is a request with the head that is known, whole."""
+        body = known.body_of(data)
+        if body is None:
+            return False
+        shared = self._shared
+        limits = shared.limits
+        size = len(body)
+        held = shared.buffered_bytes + size
+        if size > limits.body_bytes or held > limits.buffered_bodies_bytes:
+            return False
+        shared.buffered_bytes = held
+        self._lessons = LESSONS
+        now, path, query, fields = shared.now(), known.path, known.query, known.fields
+        request = Request(now, "POST", path, query, fields, (), body, False, self.client, known)
+        self._taker.requested(request, True)
+        return True
+
+    def _parse(self, data: bytes) -> None:
         size = len(data)
         self._head_bytes = self._head_bytes + size if self.in_head else size
         try:
@@ -206,6 +241,7 @@ class RequestReader:
         reader: let go of both, or every connection would wait for the cycle collector, which looks at
         what has lived long only after millions of objects."""
         self.release()
+        self._known = None
         del self._parser, self._taker
 
     # -- the parser's side
@@ -301,6 +337,7 @@ class RequestReader:
         keep_alive = self._parser.should_keep_alive() and not request.http_1_0
         if not keep_alive:
             self.ended = True
+        self._last = request
         self._taker.requested(request, keep_alive)
 
     # -- what comes seldom
@@ -364,7 +401,7 @@ class RequestReader:
         self._parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n" % framing)
         self.ended = False
         self.request = request
-        self.feed(b"\r\n" + rest)
+        self._parse(b"\r\n" + rest)
 
 
 def problem_of_head(

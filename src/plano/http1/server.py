@@ -12,14 +12,26 @@ import time
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from plano.http1.alarms import Alarms
 from plano.http1.connection import Connection
+from plano.http1.known_heads import KnownHeads
 from plano.http1.limits import ServerLimits
+from plano.http1.outbox import Outbox
 from plano.http1.reply import Reply
 from plano.http1.request import Refusal, Request
 
-Handler = Callable[[Request, Reply], Coroutine[Any, Any, None]]
+
+class Errand(Protocol):
+    """An answer that was begun and needs no task: whoever brings it says `Reply.done` at its end."""
+
+    def cancel(self) -> None:
+        """The client has left, or the time for draining is over: end it now. Nothing is said after that."""
+
+
+Handler = Callable[[Request, Reply], Coroutine[Any, Any, None] | Errand]
+"""Answers a request: a coroutine is run in a task, an errand is under way and is not over yet."""
 Refuser = Callable[[Refusal], tuple[int, bytes, bytes]]
 """Turns a refusal into status, field lines and body, in the caller's dialect."""
 Defect = Callable[[Request, Reply, Exception], None]
@@ -54,10 +66,12 @@ class Server:
         self.limits = limits
         self.alarms = alarms
         self.loop = loop
+        self.outbox = Outbox(loop)
         self.now = now
         self._today = today
         self.connections: set[Connection] = set()
         self.in_flight = in_flight
+        self.known_heads: KnownHeads = WeakValueDictionary()
         self.buffered_bytes = 0
         """Request bodies held, all connections together."""
         self.draining = False

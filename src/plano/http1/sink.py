@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from plano.http1.failures import Failure
+from typing import Any, Protocol
 
 Buffer = bytes | memoryview
 
@@ -40,6 +38,7 @@ class Sink(Protocol):
 
     def end(self) -> None: ...
 
-    def broke(self, error: Failure) -> None: ...
+    def broke(self, error: Any) -> None:
+        """`error` is a `Failure`, or what the pool was told to make of one."""
 
     def flush(self) -> None: ...

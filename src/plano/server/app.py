@@ -7,7 +7,7 @@ from typing import Any
 
 from plano.catalog.catalog import Catalog
 from plano.errors import ClientLeft, MethodNotAllowed, NotFound, PlanoError
-from plano.exchange.exchange import Exchange
+from plano.exchange.exchange import Errand, Exchange
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import JSON, Reply
@@ -17,7 +17,7 @@ from plano.server.inference import Inference
 from plano.server.models import Listing
 from plano.wire.dialects import DIALECTS
 
-Handler = Callable[[Request, Reply], Coroutine[Any, Any, None]]
+Handler = Callable[[Request, Reply], Coroutine[Any, Any, None] | Errand]
 
 REQUEST_ID = b"x-request-id"
 LONGEST_REQUEST_ID = 128
@@ -55,8 +55,8 @@ class App:
         }
         self._listing = Listing(catalog)
 
-    def handle(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
-        """The coroutine that answers `request`; never raises."""
+    def handle(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None] | Errand:
+        """Answers `request`; never raises."""
         try:
             if request.method == "POST":
                 inference = self._posts.get(request.path)
@@ -112,12 +112,9 @@ class App:
 
     def _request_id(self, request: Request) -> str:
         """The caller's own id when it is well formed, else a new one."""
-        given = given_id(request.fields)
-        if given is not None:
-            return given
-        new = self._new_id()
-        request.fields[REQUEST_ID] = new.encode("ascii")
-        return new
+        if not request.id:
+            request.id = given_id(request.fields) or self._new_id()
+        return request.id
 
     def _no_handler(self, request: Request) -> PlanoError:
         path = request.path[:SHOWN_PATH]

@@ -6,9 +6,11 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId, PlanoError, UnsupportedEncoding
-from plano.exchange.exchange import Ask, Exchange
+from plano.exchange.exchange import Ask, Errand, Exchange
 from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import Reply
 from plano.http1.request import Request
@@ -32,6 +34,13 @@ AFFINITY = b"x-model-affinity"
 LONGEST_AFFINITY_ID = 256
 
 
+class Facts(msgspec.Struct, frozen=True):
+    """What an exchange gets to know of a head that has passed `check`."""
+
+    forwarded: Sequence[tuple[bytes, bytes]]
+    credential: Callable[[], Sequence[tuple[bytes, bytes]]]
+
+
 class Inference:
     """One proxied path."""
 
@@ -42,9 +51,9 @@ class Inference:
         self._exchange = exchange
         self._record_of = record_of
 
-    def __call__(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
-        """The coroutine that answers. Raises PlanoError when the head alone is at fault."""
-        check(request)
+    def __call__(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None] | Errand:
+        """Answers it. Raises PlanoError when the head alone is at fault."""
+        facts = self._facts(request)
         record = self._record_of(request)
         record.dialect = self._dialect
         record.bytes_in = len(request.body)
@@ -52,12 +61,24 @@ class Inference:
             self._dialect,
             request.body,
             request.query,
-            _forwarded(request),
-            partial(_credential, request.fields),
+            facts.forwarded,
+            facts.credential,
             b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
             record,
         )
-        return self._exchange.run(ask, reply)
+        return self._exchange.answer(ask, reply)
+
+    @staticmethod
+    def _facts(request: Request) -> Facts:
+        """What the head says; worked out once for a head that is known again."""
+        known = request.known
+        if known is not None and isinstance(known.notes, Facts):
+            return known.notes
+        check(request)
+        facts = Facts(_forwarded(request), partial(_credential, request.fields))
+        if known is not None:
+            known.notes = facts
+        return facts
 
 
 def _forwarded(request: Request) -> Sequence[tuple[bytes, bytes]]:

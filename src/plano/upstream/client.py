@@ -24,14 +24,14 @@ from plano.http1.pool import Pool
 from plano.upstream.heads import Template
 
 if TYPE_CHECKING:
-    from plano.exchange.ports import Call, Flow, ReplySink
+    from plano.exchange.ports import Call, Outcome, ReplySink, Underway
 
 MOST_TEMPLATES = 4096
 """Templates kept; wildcard members whose path holds the model's name can be any number."""
 
 
 class HttpUpstream:
-    """The `Upstream` port over a pool of HTTP/1.1 connections."""
+    """The `Upstream` port over a pool of HTTP/1.1 connections that was given `mapped`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -44,7 +44,7 @@ class HttpUpstream:
                 if endpoint.scheme in ("http", "https"):
                     self._template(model, dialect)
 
-    def send(self, call: Call, sink: ReplySink) -> Coroutine[Any, Any, None]:
+    def send(self, call: Call, sink: ReplySink, *, fresh: bool = False) -> Coroutine[Any, Any, None]:
         template = self._template(call.candidate.model, call.dialect)
         head = template.render(call.query, call.forwarded, call.body_length)
         # Not awaited here: one coroutine fewer between the exchange and its answer.
@@ -52,7 +52,20 @@ class HttpUpstream:
             template.origin,
             head,
             call.body,
-            _Mapped(sink),
+            sink,
+            first_byte_s=call.first_byte_s,
+            deadline=call.deadline,
+            fresh=fresh,
+        )
+
+    def begin(self, call: Call, sink: ReplySink, outcome: Outcome) -> Underway | None:
+        template = self._template(call.candidate.model, call.dialect)
+        return self._pool.begin(
+            template.origin,
+            template.render(call.query, call.forwarded, call.body_length),
+            call.body,
+            sink,
+            outcome,
             first_byte_s=call.first_byte_s,
             deadline=call.deadline,
         )
@@ -68,33 +81,10 @@ class HttpUpstream:
         return template
 
 
-class _Mapped:
-    """A sink as the pool calls it: everything goes straight through but the failure, which is mapped."""
-
-    __slots__ = ("_sink", "body", "end", "flush", "head")
-
-    def __init__(self, sink: ReplySink) -> None:
-        self._sink = sink
-        self.head = sink.head
-        self.body = sink.body
-        self.end = sink.end
-        self.flush = sink.flush
-
-    @property
-    def flow(self) -> Flow | None:
-        return self._sink.flow
-
-    @flow.setter
-    def flow(self, flow: Flow | None) -> None:
-        self._sink.flow = flow
-
-    def broke(self, failure: failures.Failure) -> None:
-        self._sink.broke(mapped(failure))
-
-
 def mapped(failure: failures.Failure) -> PlanoError:
-    """Our error for a failure of the pool. Whoever asked has no use for addresses inside the operator's
-    network: those are for the log (`detail`). No key is named in either, a pool knows none."""
+    """What a sink is told: our error for a failure of the pool. Whoever asked has no use for addresses
+    inside the operator's network: those are for the log (`detail`). No key is named in either, a pool
+    knows none."""
     error = _error_of(cast("failures.Leaf", failure))  # every failure is a leaf; a test holds them to it
     error.detail = failure.message
     error.__cause__ = failure

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from plano.exchange.ports import Flow
 from plano.exchange.record import ExchangeRecord
 
@@ -20,6 +23,8 @@ class ClientSide:
         self.body = b""
         self.end_was: str | None = None
         self.flow: Flow | None = None
+        self.is_done = False
+        self.work: Coroutine[Any, Any, None] | None = None
 
     def attach(self, flow: Flow | None) -> None:
         self.flow = flow
@@ -48,6 +53,12 @@ class ClientSide:
 
     def end_loudly(self) -> None:
         self._end("loud")
+
+    def done(self) -> None:
+        self.is_done = True
+
+    def carry_on(self, work: Coroutine[Any, Any, None]) -> None:
+        self.work = work
 
     def _end(self, how: str) -> None:
         assert not self.ended, "a second end"

@@ -13,8 +13,8 @@ from plano.catalog.build import build
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, ProviderRow
 from plano.errors import Overloaded, UpstreamUnreachable
-from plano.exchange.exchange import Ask, Exchange, Timing
-from plano.exchange.ports import Call, ReplySink
+from plano.exchange.exchange import Ask, Errand, Exchange, Timing
+from plano.exchange.ports import Call, Outcome, ReplySink
 from plano.exchange.record import ExchangeRecord
 from plano.routing.router import Ladder
 from tests.unit.exchange.sides import ClientSide, UpstreamSide, blank
@@ -44,7 +44,10 @@ class Upstream:
         self.called = asyncio.Event()
         self._play = play
 
-    async def send(self, call: Call, sink: ReplySink) -> None:
+    def begin(self, call: Call, sink: ReplySink, outcome: Outcome) -> None:
+        """Nothing: whatever is played takes its time."""
+
+    async def send(self, call: Call, sink: ReplySink, *, fresh: bool = False) -> None:
         self.calls.append(call)
         self.called.set()
         sink.flow = UpstreamSide()
@@ -91,7 +94,9 @@ class Stage:
             b"x-request-id: req-1\r\n",
             blank(),
         )
-        await self._exchange.run(ask, self.client)
+        work = self._exchange.answer(ask, self.client)
+        assert not isinstance(work, Errand)
+        await work
 
     @property
     def record(self) -> ExchangeRecord:

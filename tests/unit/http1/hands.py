@@ -8,7 +8,9 @@ from typing import cast
 
 from plano.http1.alarms import Alarms
 from plano.http1.client import ClientConnection
+from plano.http1.failures import Failure
 from plano.http1.limits import ClientLimits
+from plano.http1.outbox import Outbox
 from plano.http1.sink import Buffer
 from tests.unit.http1.upstreams import RecordingSink
 
@@ -25,6 +27,10 @@ class HandLoop:
 
     def create_future(self) -> asyncio.Future[bool]:
         return asyncio.get_running_loop().create_future()
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Here every turn ends at once."""
+        call()
 
     def call_at(self, at: float, call: Callable[[], None]) -> HandTimer:
         self._timers.append((at, call))
@@ -106,7 +112,9 @@ class Hands:
         loop = cast("asyncio.AbstractEventLoop", self.loop)
         self.heard: list[str] = []
         self.transport = HandTransport(room)
-        self.connection = ClientConnection(loop, limits or ClientLimits(), Alarms(loop), self, "upstream:80")
+        self.connection = ClientConnection(
+            loop, limits or ClientLimits(), Alarms(loop), Outbox(loop), self, "upstream:80"
+        )
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
 
@@ -117,6 +125,10 @@ class Hands:
         deadline = self.loop.now + within_s
         head = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"
         return sink, self.connection.start(head, body, sink, first_byte_s, deadline)
+
+    @staticmethod
+    def told(failure: Failure) -> Exception:
+        return failure
 
     def opened(self, connection: ClientConnection) -> None:
         self.heard.append("opened")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 import h11
 
+from plano.http1.known_heads import KnownHeads
 from plano.http1.limits import ServerLimits
 from plano.http1.request import Refusal, Request, RequestReader
 
@@ -28,6 +30,7 @@ class Page:
     def __init__(self, limits: ServerLimits | None = None) -> None:
         self.limits = limits or ServerLimits()
         self.buffered_bytes = 0
+        self.known_heads: KnownHeads = WeakValueDictionary()
         self.requests: list[Request] = []
         self.kept_alive: list[bool] = []
         self.refusals: list[Refusal] = []

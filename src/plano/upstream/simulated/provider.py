@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from plano.chat.dialect import Dialect
 from plano.errors import UpstreamError, UpstreamInvalid, UpstreamTimeout
-from plano.exchange.ports import Call, ReplySink
+from plano.exchange.ports import Call, Outcome, ReplySink
 from plano.upstream.simulated import chat, messages, responses
 from plano.upstream.simulated.answer import compose
 from plano.upstream.simulated.asked import UnreadableError, read_asked
@@ -43,7 +43,10 @@ class Simulated:
     def __init__(self, *, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
 
-    async def send(self, call: Call, sink: ReplySink) -> None:
+    def begin(self, call: Call, sink: ReplySink, outcome: Outcome) -> None:
+        """Nothing: composing an answer takes its time, and others have their turn first."""
+
+    async def send(self, call: Call, sink: ReplySink, *, fresh: bool = False) -> None:
         try:
             async with asyncio.timeout_at(call.deadline):
                 await self._answer(call, sink)
