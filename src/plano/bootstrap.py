@@ -18,23 +18,18 @@ from typing import Literal
 
 from plano.catalog.catalog import Catalog
 from plano.config.load import Configuration
+from plano.deciding import Deciding
 from plano.exchange.exchange import Exchange, Timing
-from plano.exchange.ports import Upstream
 from plano.http1.alarms import Alarms
-from plano.http1.dial import client_context
 from plano.http1.limits import ServerLimits
-from plano.http1.pool import Pool
-from plano.http1.proxies import Proxies
 from plano.http1.server import Server
 from plano.observe.access_log import AccessLog, LogFormat
 from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
-from plano.routing.router import Ladder
+from plano.outward import Outward
 from plano.server.admin import Admin, Render
 from plano.server.app import App
-from plano.upstream.client import HttpUpstream, mapped
-from plano.upstream.simulated.provider import Simulated
 
 event_loop: Callable[[], asyncio.AbstractEventLoop]
 """uvloop's where it is installed, else the standard one: it is faster, and nothing depends on it."""
@@ -74,11 +69,17 @@ class Gateway:
         self.state: Literal["starting", "ready", "draining", "stopped"] = "starting"
         self._alarms = Alarms(self._loop)
         self.in_flight = InFlight()
+        self._outward = Outward(configuration, catalog, alarms=self._alarms, environment=options.environment)
+        self._deciding = Deciding(
+            configuration,
+            catalog,
+            upstreams=self._outward.upstreams,
+            alarms=self._alarms,
+            environment=options.environment,
+        )
         self.recording = self._recording(catalog, options)
         self.limits = _within(options.most_connections, configuration.server_limits)
-        self._client_limits = configuration.client_limits
-        self._pool = self._new_pool(catalog, options)
-        self.server = self._server(catalog, self._exchange(catalog))
+        self.server = self._server(catalog, self._exchange())
         self._listener: asyncio.Server | None = None
 
     # -- construction
@@ -90,31 +91,15 @@ class Gateway:
             metrics=Metrics(model.id for model in catalog.models),
             in_flight=self.in_flight,
             call_later=self._loop.call_later,
+            others=(self._deciding,),
         )
 
-    def _new_pool(self, catalog: Catalog, options: Options) -> Pool:
-        ca_path = self._configuration.overrides.upstream_tls_ca_path
-        endpoints = (endpoint for model in catalog.models for endpoint in model.endpoints.values())
-        needs_tls = any(endpoint.scheme == "https" for endpoint in endpoints)
-        # Reading the authorities takes tens of milliseconds: now, not while the first request waits.
-        context = client_context(ca_path) if needs_tls else None
-        return Pool(
-            self._loop,
-            self._client_limits,
-            self._alarms,
-            tls=lambda: context or client_context(ca_path),
-            proxies=Proxies.read(options.environment or {}),
-            told=mapped,
-        )
-
-    def _exchange(self, catalog: Catalog) -> Exchange:
-        http = HttpUpstream(self._pool)
-        http.prepare(model for model in catalog.models if not model.is_wildcard)
-        upstreams: dict[str, Upstream] = {"http": http, "https": http, "simulated": Simulated()}
-        limits = self._client_limits
+    def _exchange(self) -> Exchange:
+        limits = self._configuration.client_limits
         return Exchange(
-            ladder=Ladder(catalog),
-            upstreams=upstreams,
+            ladder=self._deciding.ladder,
+            asking=self._deciding.asking,
+            upstreams=self._outward.upstreams,
             recorder=self.recording,
             timing=Timing(limits.first_byte_s, limits.exchange_s, limits.reply_bytes),
             now=time.monotonic,
@@ -148,6 +133,7 @@ class Gateway:
     async def listen(self, listening: socket.socket) -> None:
         """Serve what connects to `listening`, a bound socket; ready from then on."""
         self._listener = await self._loop.create_server(self.server.protocol, sock=listening, backlog=BACKLOG)
+        self._deciding.start()
         self.state = "ready"
 
     async def stop(self, *, grace_s: float | None = None, hurry: asyncio.Event | None = None) -> int:
@@ -174,7 +160,8 @@ class Gateway:
         self.server.cancel_active()
         await _first((self.server.idle,), LAST_WORDS_S)
         self.server.abort()
-        await self._pool.close()
+        await self._deciding.close()
+        await self._outward.close()
         self.recording.close()
         self._alarms.close()
         self.state = "stopped"

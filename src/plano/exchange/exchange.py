@@ -17,11 +17,15 @@ import msgspec
 
 from plano.chat.dialect import Dialect
 from plano.errors import ClientLeft, DialectNotSpoken, Internal, PlanoError, ShuttingDown
-from plano.exchange.heads import decision_lines, problem_lines
+from plano.exchange.asking import Asking
+from plano.exchange.heads import debug_line, decision_lines, problem_lines
 from plano.exchange.ports import Call, ClientReply, Recorder, Underway, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
 from plano.exchange.relaying import Relay
+from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
+from plano.routing.decision_object import decision_object
+from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder, nobody_decided
 from plano.wire.dialects import DIALECTS, Codec
 from plano.wire.splice import Head
@@ -30,6 +34,14 @@ MOST_SHOWN_OF_A_NAME = 256
 """How much of a model name from outside goes into the record."""
 MOST_WAYS = 4096
 """Ways remembered for each dialect; wildcard members can be any number."""
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """That the decision is wanted whole, and whose it is."""
+
+    trace_id: str
+    is_all: bool
+    """The decision is the answer; nothing is sent to a model. Else it goes along in a field."""
 
 
 class Ask(msgspec.Struct):
@@ -45,6 +57,8 @@ class Ask(msgspec.Struct):
     lines: bytes
     """Field lines that every answer to this request carries."""
     record: ExchangeRecord
+    telling: Telling | None = None
+    """None: the decision is carried out, and told in a few fields."""
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -131,6 +145,7 @@ class Exchange:
         self,
         *,
         ladder: Ladder,
+        asking: Asking,
         upstreams: Mapping[str, Upstream],
         recorder: Recorder,
         timing: Timing,
@@ -138,6 +153,7 @@ class Exchange:
     ) -> None:
         """`upstreams`: by the scheme of the endpoint (`http`, `https`, `simulated`)."""
         self._ladder = ladder
+        self._asking = asking
         self._upstreams = upstreams
         self._recorder = recorder
         self._timing = timing
@@ -149,12 +165,49 @@ class Exchange:
         `reply.done` at its end; a coroutine is for a task of the caller's."""
         errand = Errand(self, ask, reply, DIALECTS[ask.dialect])
         try:
-            self._prepare(errand)
+            head = self._read(errand)
+            routes = self._asking.routes(head)
+            decision = self._ladder.at_once(head.model, brings_routes=routes is not None)
+            if decision is None or ask.telling is not None:
+                return self._decide(errand, head, routes)
+            self._prepare(errand, head, self._known_way(ask.dialect, decision))
             if errand.begin():
                 return errand
         except Exception as error:  # noqa: BLE001 - answered or raised where the others are
             return self.give_up(errand, error)
         return self.send(errand)
+
+    async def _decide(self, errand: Errand, head: Head, routes: RouteSet | None) -> None:
+        """What an errand does when somebody has to be asked, or the decision is to be told."""
+        error: BaseException | None = None
+        try:
+            began = self._now()
+            decision = await self._ladder.decide(self._asking.asked(head, errand.codec, routes))
+            telling = errand.ask.telling
+            if telling is not None and self._tell(errand, telling, decision, began):
+                return
+            self._prepare(errand, head, self._way(errand.ask.dialect, decision))
+            await errand.send(fresh=False)
+        except BaseException as raised:
+            error = raised
+            if not isinstance(raised, PlanoError):
+                raise
+        finally:
+            self.conclude(errand, error)
+
+    def _tell(self, errand: Errand, telling: Telling, decision: Decision, began: float) -> bool:
+        """Whether the decision was all that was asked for; it is answered then."""
+        ask = errand.ask
+        elapsed_ms = (self._now() - began) * 1000.0
+        told = decision_object(decision, trace_id=telling.trace_id, session_id=None, elapsed_ms=elapsed_ms)
+        if not telling.is_all:
+            ask.lines += debug_line(told)
+            return False
+        self._note_decision(ask.record, decision, decision.candidates[0] if decision.candidates else None)
+        errand.reply.send(200, JSON + ask.lines, told.as_json())
+        ask.record.status = 200
+        ask.record.phase = "done"
+        return True
 
     async def send(self, errand: Errand, *, fresh: bool = False) -> None:
         """What an errand does, with somebody who waits for it."""
@@ -187,51 +240,59 @@ class Exchange:
             record.bytes_out = reply.bytes_out
             self._recorder.record(record)
 
-    def _prepare(self, errand: Errand) -> None:
-        """Everything up to the moment of sending. Raises PlanoError."""
+    def _read(self, errand: Errand) -> Head:
         ask = errand.ask
         record = ask.record
         head = errand.codec.read_request(ask.body)
-        errand.way = way = self._decide(ask, head)
-        errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
-        errand.call = self._call(ask, head, way.candidate)
-        record.phase = "connect"
-        record.attempts = 1
-
-    def _decide(self, ask: Ask, head: Head) -> Way:
-        record = ask.record
         record.stream = head.stream
         requested = head.model
         if requested is not None:
             long = len(requested) > MOST_SHOWN_OF_A_NAME
             record.requested = requested[:MOST_SHOWN_OF_A_NAME] if long else requested
         record.phase = "decide"
-        decision = self._ladder.at_once(requested)
-        if decision is None or not decision.candidates:
-            raise nobody_decided(decision)
-        candidate = decision.candidates[0]
+        return head
+
+    def _prepare(self, errand: Errand, head: Head, way: Way) -> None:
+        """Everything between the decision and the moment of sending."""
+        ask = errand.ask
+        record = ask.record
+        self._note_decision(record, way.decision, way.candidate)
+        ask.lines += way.lines
+        errand.way = way
+        errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
+        errand.call = self._call(ask, head, way.candidate)
+        record.phase = "connect"
+        record.attempts = 1
+
+    def _note_decision(self, record: ExchangeRecord, decision: Decision, chosen: Candidate | None) -> None:
         record.decision = decision.step
         record.route = decision.route
-        record.chosen = candidate.id
-        record.provider = candidate.model.provider
         record.decided = self._now()
-        way = self._ways[ask.dialect].get(id(decision))
+        if chosen is not None:
+            record.chosen = chosen.id
+            record.provider = chosen.model.provider
+
+    def _known_way(self, dialect: Dialect, decision: Decision) -> Way:
+        """The way of a decision that the ladder remembers."""
+        ways = self._ways[dialect]
+        way = ways.get(id(decision))
         if way is None or way.decision is not decision:
-            way = self._found_way(ask.dialect, decision)
-        ask.lines += way.lines
+            way = self._way(dialect, decision)
+            if len(ways) >= MOST_WAYS:
+                ways.clear()
+            ways[id(decision)] = way
         return way
 
-    def _found_way(self, dialect: Dialect, decision: Decision) -> Way:
-        candidate = decision.candidates[0]
-        endpoint = candidate.model.endpoints.get(dialect)
-        if endpoint is None:
-            raise DialectNotSpoken(_not_spoken(dialect, candidate), param="model")
-        way = Way(decision, candidate, self._upstreams[endpoint.scheme], decision_lines(decision, candidate))
-        ways = self._ways[dialect]
-        if len(ways) >= MOST_WAYS:
-            ways.clear()
-        ways[id(decision)] = way
-        return way
+    def _way(self, dialect: Dialect, decision: Decision) -> Way:
+        """To the first candidate that speaks the client's dialect. Raises NoModel, DialectNotSpoken."""
+        if not decision.candidates:
+            raise nobody_decided(decision)
+        for candidate in decision.candidates:
+            endpoint = candidate.model.endpoints.get(dialect)
+            if endpoint is not None:
+                upstream = self._upstreams[endpoint.scheme]
+                return Way(decision, candidate, upstream, decision_lines(decision, candidate))
+        raise DialectNotSpoken(_not_spoken(dialect, decision.candidates[0]), param="model")
 
     def _call(self, ask: Ask, head: Head, candidate: Candidate) -> Call:
         pieces, length = head.routed_to(candidate.upstream_model)

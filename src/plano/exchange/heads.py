@@ -8,6 +8,7 @@ from urllib.parse import quote
 from plano.errors import MethodNotAllowed, Overloaded, PlanoError, ShuttingDown, UpstreamRefused
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
+from plano.routing.decision_object import DecisionObject
 
 PASSED_ON = frozenset(
     (
@@ -46,6 +47,11 @@ def decision_lines(decision: Decision, candidate: Candidate) -> bytes:
     if decision.route is not None:
         lines += f"x-plano-route: {quote(decision.route, safe='')}\r\n"
     return lines.encode("ascii")
+
+
+def debug_line(decision: DecisionObject) -> bytes:
+    """The whole decision, for who asked to see it."""
+    return b"x-plano-debug: %b\r\n" % decision.as_field()
 
 
 def passed_on(fields: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -49,12 +49,14 @@ class Recording:
         metrics: Metrics,
         in_flight: InFlight,
         call_later: Callable[[float, Callable[[], None]], object],
+        others: Sequence[Reader] = (),
     ) -> None:
+        """`others` read after the log and the metrics have."""
         self._metrics = metrics
         self._in_flight = in_flight
         self._call_later = call_later
         self._access_log = access_log
-        self._readers: tuple[Reader, ...] = (access_log, metrics)
+        self._readers: tuple[Reader, ...] = (access_log, metrics, *others)
         self._pending: list[ExchangeRecord] = []
         self._timer_runs = False
         self._records_lost = 0

@@ -91,15 +91,15 @@ def _rounded(measure: float | None) -> float | None:
     return None if measure is None else round(measure, DECIMALS)
 
 
-def trace_id_of(fields: Mapping[bytes, bytes], otherwise: str) -> str:
-    """The trace id of a valid W3C `traceparent` (version 00 or later, §3.2), else `otherwise`."""
+def trace_id_of(fields: Mapping[bytes, bytes]) -> str | None:
+    """The trace id of a valid W3C `traceparent` (version 00 or later, §3.2)."""
     parent = fields.get(b"traceparent", b"").strip()
     parts = parent.split(b"-")
     if len(parts) < 4 or len(parts[0]) != 2 or parts[0] == b"ff" or (parts[0] == b"00" and len(parts) != 4):
-        return otherwise
+        return None
     trace = parts[1]
     if len(trace) != 32 or not _HEX.issuperset(trace) or trace == b"0" * 32:
-        return otherwise
+        return None
     return trace.decode("ascii")
 
 

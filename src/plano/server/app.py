@@ -15,7 +15,7 @@ from plano.http1.request import Refusal, Request
 from plano.server import problems
 from plano.server.inference import Inference
 from plano.server.models import Listing
-from plano.wire.dialects import DIALECTS
+from plano.wire.dialects import DECISIONS, DIALECTS
 
 Handler = Callable[[Request, Reply], Coroutine[Any, Any, None] | Errand]
 
@@ -46,7 +46,9 @@ class App:
         self._now = now
         self._today = today
         self._posts: dict[str, Inference] = {
-            codec.path: Inference(dialect, exchange, self.record_of) for dialect, codec in DIALECTS.items()
+            path: Inference(dialect, exchange, self.record_of, new_id, only_decides=only_decides)
+            for dialect, codec in DIALECTS.items()
+            for path, only_decides in ((codec.path, False), (DECISIONS + codec.path, True))
         }
         self._gets: dict[str, Handler] = {
             "/healthz": self._health,

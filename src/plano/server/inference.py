@@ -10,10 +10,11 @@ import msgspec
 
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId, PlanoError, UnsupportedEncoding
-from plano.exchange.exchange import Ask, Errand, Exchange
+from plano.exchange.exchange import Ask, Errand, Exchange, Telling
 from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import Reply
 from plano.http1.request import Request
+from plano.routing.decision_object import trace_id_of
 
 TRACE = b"traceparent"
 TRACE_STATE = b"tracestate"
@@ -31,6 +32,7 @@ FORWARDED = frozenset(
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 """Where clients keep their key; forwarded only to models with `passthrough_auth`."""
 AFFINITY = b"x-model-affinity"
+DEBUG = b"x-plano-debug"
 LONGEST_AFFINITY_ID = 256
 
 
@@ -39,17 +41,28 @@ class Facts(msgspec.Struct, frozen=True):
 
     forwarded: Sequence[tuple[bytes, bytes]]
     credential: Callable[[], Sequence[tuple[bytes, bytes]]]
+    is_debugged: bool
+    """The decision is to be told in full, beside the answer."""
 
 
 class Inference:
-    """One proxied path."""
+    """One proxied path, or the decision endpoint beside it: the same, stopped before anything is sent."""
 
     def __init__(
-        self, dialect: Dialect, exchange: Exchange, record_of: Callable[[Request], ExchangeRecord]
+        self,
+        dialect: Dialect,
+        exchange: Exchange,
+        record_of: Callable[[Request], ExchangeRecord],
+        new_id: Callable[[], str],
+        *,
+        only_decides: bool = False,
     ) -> None:
+        """`new_id` gives 32 hex digits."""
         self._dialect = dialect
         self._exchange = exchange
         self._record_of = record_of
+        self._new_id = new_id
+        self._only_decides = only_decides
 
     def __call__(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None] | Errand:
         """Answers it. Raises PlanoError when the head alone is at fault."""
@@ -66,6 +79,9 @@ class Inference:
             b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
             record,
         )
+        if self._only_decides or facts.is_debugged:
+            trace_id = trace_id_of(request.fields) or self._new_id()
+            ask.telling = Telling(trace_id, is_all=self._only_decides)
         return self._exchange.answer(ask, reply)
 
     @staticmethod
@@ -75,7 +91,8 @@ class Inference:
         if known is not None and isinstance(known.notes, Facts):
             return known.notes
         check(request)
-        facts = Facts(_forwarded(request), partial(_credential, request.fields))
+        is_debugged = request.fields.get(DEBUG, b"").lower() == b"true"
+        facts = Facts(_forwarded(request), partial(_credential, request.fields), is_debugged)
         if known is not None:
             known.notes = facts
         return facts

@@ -27,7 +27,7 @@ from plano.wire.openai_responses import stream as responses_stream
 from plano.wire.splice import Head
 from plano.wire.stream import StreamReader
 
-__all__ = ["DIALECTS", "Codec", "Complaint", "Head", "ReplyFacts", "StreamReader", "dialect_of"]
+__all__ = ["DECISIONS", "DIALECTS", "Codec", "Complaint", "Head", "ReplyFacts", "StreamReader", "dialect_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,10 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
 _BY_PATH: Mapping[str, Dialect] = MappingProxyType(
     {codec.path: dialect for dialect, codec in DIALECTS.items()}
 )
-_DECISIONS = "/routing"
+DECISIONS = "/routing"
+"""Before the path of a dialect: the same request, of which only the decision is wanted."""
 
 
 def dialect_of(path: str) -> Dialect | None:
     """The dialect spoken on a path, also on its decision endpoint; None elsewhere."""
-    return _BY_PATH.get(path.removeprefix(_DECISIONS))
+    return _BY_PATH.get(path.removeprefix(DECISIONS))

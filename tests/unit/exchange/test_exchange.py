@@ -13,9 +13,11 @@ from plano.catalog.build import build
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, ProviderRow
 from plano.errors import Overloaded, UpstreamUnreachable
+from plano.exchange.asking import Asking
 from plano.exchange.exchange import Ask, Errand, Exchange, Timing
 from plano.exchange.ports import Call, Outcome, ReplySink
 from plano.exchange.record import ExchangeRecord
+from plano.routing.inline import InlineRoutes
 from plano.routing.router import Ladder
 from tests.unit.exchange.sides import ClientSide, UpstreamSide, blank
 from tests.wall.answers import EVENTS, PLAIN
@@ -74,6 +76,7 @@ class Stage:
         ticks = count(1)
         self._exchange = Exchange(
             ladder=Ladder(CATALOG),
+            asking=Asking(InlineRoutes(CATALOG), budget_tokens=8192),
             upstreams={"https": self.upstream},
             recorder=self.book,
             timing=Timing(first_byte_s=120.0, exchange_s=300.0, reply_bytes=1_000_000),
