@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plano.routing.fnv import BLOCK, OFFSET_BASIS, PRIME, SHORT, fnv1a64
-from plano.routing.implicit_session import ImplicitSessions, implicit_session
+from plano.routing.implicit_session import LARGE_BYTES, ImplicitSessions, beginning_of, implicit_session
 
 
 def by_definition(data: bytes, state: int = OFFSET_BASIS) -> int:
@@ -33,14 +33,14 @@ def test_the_check_values_hold(
     tenant: str | None, instructions: list[str], tools: list[str], user: str, digits: str
 ) -> None:
     """They are in the contract: a replica that computes others shares no session."""
-    assert implicit_session(tenant, instructions, tools, user) == f"implicit:{digits}"
+    assert implicit_session(beginning_of(tenant, instructions, tools, user)) == f"implicit:{digits}"
 
 
 def test_texts_are_joined_by_newlines_and_tools_by_commas() -> None:
     """Two system messages are one beginning, in order."""
-    joined = implicit_session(None, ["a\nb"], ["x,y"], "u")
+    joined = implicit_session(beginning_of(None, ["a\nb"], ["x,y"], "u"))
 
-    assert implicit_session(None, ["a", "b"], ["x", "y"], "u") == joined
+    assert implicit_session(beginning_of(None, ["a", "b"], ["x", "y"], "u")) == joined
 
 
 @pytest.mark.parametrize(
@@ -70,25 +70,42 @@ def test_any_bytes_from_any_state(data: bytes, state: int) -> None:
 
 def test_half_a_character_is_hashed_too() -> None:
     """JSON can bring one; it costs no request its answer."""
-    assert implicit_session(None, ["\ud83d"], [], "u") != implicit_session(None, ["\ud83e"], [], "u")
+    assert implicit_session(beginning_of(None, ["\ud83d"], [], "u")) != implicit_session(
+        beginning_of(None, ["\ud83e"], [], "u")
+    )
 
 
 def test_a_known_beginning_is_the_same_session() -> None:
     """Remembering changes the time it takes, nothing else."""
     sessions = ImplicitSessions()
-    ask = ("acme", ["s" * 5000], ["t"], "u")
+    beginning = beginning_of("acme", ["s" * 5000], ["t"], "u")
+    before = sessions.known(beginning)
 
-    assert [sessions.of(*ask), sessions.of(*ask)] == [implicit_session(*ask)] * 2
+    sessions.learn(beginning, implicit_session(beginning))
+
+    again = beginning_of("acme", ["s" * 5000], ["t"], "u")
+    assert (before, sessions.known(again)) == (None, implicit_session(beginning))
 
 
-def test_the_memory_is_bounded() -> None:
+def test_the_memory_is_bounded_and_forgets_what_was_not_asked_for() -> None:
     """Everybody may begin a session."""
     sessions = ImplicitSessions(most=10)
+    first = beginning_of(None, [], [], "first")
+    sessions.learn(first, "s")
 
     for number in range(100):
-        sessions.of(None, [], [], str(number))
+        sessions.learn(beginning_of(None, [], [], str(number)), "s")
+        sessions.known(first)
 
-    assert len(sessions) == 10
+    assert (len(sessions), sessions.known(first)) == (10, "s")
+
+
+def test_a_large_beginning_is_known_as_such_and_not_shown() -> None:
+    """It is hashed off the event loop; and no prompt comes into a log by way of a repr."""
+    large = beginning_of(None, ["secret" * LARGE_BYTES], [], "u")
+
+    assert (large.is_large, beginning_of(None, [], [], "u").is_large) == (True, False)
+    assert "secret" not in repr(large)
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -102,6 +119,6 @@ def test_a_long_beginning_costs_a_fraction_of_byte_by_byte() -> None:
     text = "x" * 300_000
     fnv1a64(text.encode())
 
-    fast = min(cpu_s(lambda: implicit_session(None, [text], [], "u")) for _ in range(3))
+    fast = min(cpu_s(lambda: implicit_session(beginning_of(None, [text], [], "u"))) for _ in range(3))
 
     assert fast < cpu_s(lambda: by_definition(text.encode())) / 3
