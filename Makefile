@@ -40,7 +40,7 @@ setup: $(VENV)/.installed-dev ## .venv with everything in it
 
 .PHONY: run
 run: $(VENV)/.installed ## start the gateway on simulated models, send it requests, leave it running
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/python -m examples.demo
 
 # --- checking it ---
 

@@ -1,6 +1,7 @@
 """The gateway in a minute: start it, ask it a few things through the official client, leave it running.
 
-Run by `make run`. With `--once` it stops after the requests.
+Run by `make run`, or as `python -m examples.demo` from the project's folder; with `--once` it stops after
+the requests.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from typing import NoReturn
 
 import openai
 
-CONFIG = Path(__file__).with_name("config.yaml")
+from examples import routed
+from examples.conversations import CONVERSATIONS
+
+CONFIG = Path(__file__).parent / "routing" / "config.yaml"
+SHOWN = "examples/routing/config.yaml"
 HOST = "127.0.0.1"
 PORT = 12000
 ADMIN_PORT = 9092
@@ -32,6 +37,8 @@ STOP_S = 40.0
 LOG_S = 2.0
 """Longer than the gateway keeps lines back."""
 SHOWN_CHARACTERS = 88
+SHOWN_LINES = 7
+"""Of the log: a line for each kind of decision."""
 READY = re.compile(r"ready on (http://\S+), admin on (http://\S+)")
 """The line with which `plano up` says that it serves, and where."""
 
@@ -47,11 +54,10 @@ class Question:
 
 
 QUESTIONS = (
-    Question("by its full name", "simulated/fast", "What is a router?"),
-    Question("by an alias", "quick", "And what is an alias?"),
-    Question("by an alias, streaming", "thinker", "Think it over, please.", stream=True),
-    Question("any model will do", "auto", "Whoever reads this?", stream=True),
-    Question("a name with a slip", "quik", "Is anybody there?"),
+    Question("by its full name", "simulated/quick", "What is a router?"),
+    Question("by an alias", "fast", "And what is an alias?"),
+    Question("by an alias, streaming", "careful", "Think it over, please.", stream=True),
+    Question("a name with a slip", "carefull", "Is anybody there?"),
 )
 
 
@@ -141,13 +147,15 @@ class Log:
             found = next(filter(None, map(READY.search, self._kept)), None)
         return (found[1], found[2]) if found is not None else None
 
-    def follow(self, *, requests: int = 0) -> None:
-        """Show everything so far, and from now on each line as it comes. So many requests should
-        have been logged: those that are late are waited for, within reason."""
+    def follow(self, *, requests: int = 0, most: int | None = None) -> None:
+        """Show what was said so far (the first `most` lines of it), and from now on each line as it comes.
+        So many requests should have been logged: those that are late are waited for, within reason."""
         with self._changed:
             self._changed.wait_for(lambda: sum("/v1/" in line for line in self._kept) >= requests, LOG_S)
-            for line in self._kept:
+            for line in self._kept[:most]:
                 print(f"  {line}", end="")
+            if most is not None and len(self._kept) > most:
+                print(f"  … and {len(self._kept) - most} more")
             self._kept.clear()
             self._live = True
             sys.stdout.flush()
@@ -194,7 +202,7 @@ def free(wanted: int) -> int:
 
 def run(*, once: bool) -> int:
     port, admin_port = free(PORT), free(ADMIN_PORT)
-    print(f"Starting: plano up {CONFIG.parent.name}/{CONFIG.name} --port {port} --admin-port {admin_port}")
+    print(f"Starting: plano up {SHOWN} --port {port} --admin-port {admin_port}")
     started = time.perf_counter()
     with gateway(port, admin_port) as (child, log):
         ready = log.ready()
@@ -211,8 +219,10 @@ def run(*, once: bool) -> int:
         ) as client:
             for question in QUESTIONS:
                 show(client, question)
-        print("\nThe gateway's own log of this:")
-        log.follow(requests=len(QUESTIONS))
+            print("\nWithout a model, by what the conversation is about (its last words are shown):")
+            routed.show([routed.route(client, each) for each in CONVERSATIONS])
+        print("The gateway's own log of this:")
+        log.follow(requests=len(QUESTIONS) + len(CONVERSATIONS), most=SHOWN_LINES)
         if once:
             return 0
         print(what_next(url, admin_url), flush=True)
@@ -224,10 +234,12 @@ def what_next(url: str, admin_url: str) -> str:
 It keeps running; Ctrl-C ends it. Try next:
 
   curl {url}/v1/chat/completions -H 'content-type: application/json' \\
-    -d '{{"model": "thinker", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    -d '{{"model": "careful", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
   export OPENAI_BASE_URL={url}/v1
   export ANTHROPIC_BASE_URL={url}
+
+  .venv/bin/plano route --config {SHOWN} "why does this loop never end?"
 
   {url}/v1/models lists the models; {admin_url}/metrics counts what they do.
 """

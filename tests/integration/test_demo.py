@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from examples.conversations import CONVERSATIONS
+
+CLEAR = ("code explanation", "contract law", "medical symptoms", "creative writing", "translation")
+"""Routes that conversations of the demo are plainly about."""
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def told() -> str:
     """What the demo prints when it stops after its requests."""
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "demo.py"), "--once"],
+        [sys.executable, "-m", "examples.demo", "--once"],
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
@@ -36,27 +41,36 @@ def test_the_demo_shows_who_answered_and_why(told: str) -> None:
     answered = [line.split(";")[0].strip() for line in told.splitlines() if " answered " in line]
 
     assert answered == [
-        "simulated/fast answered (decided by: explicit)",
-        "simulated/fast answered (decided by: alias)",
-        "simulated/careful answered (decided by: alias)",
-        "simulated/fast answered (decided by: default)",
+        "simulated/quick answered (decided by: explicit)",
+        "simulated/quick answered (decided by: alias)",
+        "simulated/thinker answered (decided by: alias)",
     ]
 
 
 def test_the_demo_shows_that_its_answers_are_simulated(told: str) -> None:
     """Nobody may take it for a model."""
-    assert told.count("[simulated by plano: simulated/") >= 4
+    assert told.count("[simulated by plano: simulated/") >= 3
 
 
 def test_the_demo_shows_an_error_that_helps(told: str) -> None:
     """A slip in a name is answered with the names that are near."""
     (refused,) = [line for line in told.splitlines() if "refused with status" in line]
 
-    assert ("status 404" in refused, "quick" in refused) == (True, True)
+    assert ("status 404" in refused, "careful" in refused) == (True, True)
+
+
+def test_the_demo_routes_conversations_of_different_kinds(told: str) -> None:
+    """One row each: what was asked, the route, the model, and how sure the router was."""
+    table = told.partition("by what the conversation is about")[2].partition("The gateway's own log")[0]
+    rows = [line for line in table.splitlines() if line.split()[-3:-2] and line.split()[-1][0].isdigit()]
+
+    assert len(rows) == len(CONVERSATIONS)
+    assert [route for route in CLEAR if not any(route in row for row in rows)] == []
 
 
 def test_the_demo_shows_the_gateways_log(told: str) -> None:
     """One line a request, the refused one included."""
     log = told.partition("The gateway's own log of this:")[2]
 
-    assert [log.count(path) for path in ("/v1/chat/completions", "plano is ready")] == [5, 1]
+    assert [log.count(word) for word in ("/v1/chat/completions", "plano is ready")] == [6, 1]
+    assert "preference" in log
