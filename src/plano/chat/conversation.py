@@ -6,9 +6,9 @@ knows how a dialect writes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "other"]
 """Who speaks. `tool` is a message that brings nothing but tool output; `other` is a speaker that
@@ -34,23 +34,55 @@ class Turn:
         return "\n".join(self.texts)
 
 
+class Message(Protocol):
+    """A turn that need not be read."""
+
+    def may_be_users(self) -> bool:
+        """False when it is surely not the user's; that is known for much less than reading it."""
+
+    def read(self) -> Turn:
+        """Raises InvalidRequest or InvalidJson that names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """A turn that has been read."""
+
+    turn: Turn
+
+    def may_be_users(self) -> bool:
+        return self.turn.role == "user"
+
+    def read(self) -> Turn:
+        return self.turn
+
+
 class Conversation:
     """The turns, oldest first, and what stands beside them. Reading may raise `InvalidRequest`
     or `InvalidJson` that names the place: nothing is looked at before it is asked for."""
 
-    __slots__ = ("_standing", "_tool_names", "turns")
+    __slots__ = ("_newest_first", "_standing", "_tool_names", "turns")
 
     def __init__(
         self,
         turns: Sequence[Turn],
         *,
-        standing: Callable[[], tuple[str, ...]],
-        tool_names: Callable[[], tuple[str, ...]],
+        standing: Callable[[], tuple[str, ...]] = tuple,
+        tool_names: Callable[[], tuple[str, ...]] = tuple,
+        newest_first: Callable[[], Iterator[Message]] | None = None,
     ) -> None:
-        """`standing`: the instructions that stand outside the turns."""
+        """`standing`: the instructions that stand outside the turns. `newest_first`: the turns from the last
+        to the first, where that is cheaper than looking at them all."""
         self.turns = turns
         self._standing = standing
         self._tool_names = tool_names
+        self._newest_first = newest_first
+
+    def newest_first(self) -> Iterator[Message]:
+        """The turns from the last to the first; what is not asked for costs nothing."""
+        if self._newest_first is not None:
+            return self._newest_first()
+        return map(ReadMessage, reversed(self.turns))
 
     def instructions(self) -> tuple[str, ...]:
         """All texts of the system and the developer, wherever they stand; reads every turn."""

@@ -11,10 +11,12 @@ _ATTACHMENTS = frozenset(("image", "document", "container_upload"))
 
 
 def conversation(head: Head) -> Conversation:
+    turns = Turns(head.raw("messages"), "messages", _turn)
     return Conversation(
-        Turns(head.raw("messages"), "messages", _turn),
+        turns,
         standing=lambda: texts_of(head.raw("system"), "system"),
         tool_names=lambda: tool_names(head.raw("tools")),
+        newest_first=turns.newest_first,
     )
 
 

@@ -18,10 +18,9 @@ _ATTACHMENTS = frozenset(("image_url", "input_audio", "file", "video_url"))
 
 
 def conversation(head: Head) -> Conversation:
+    turns = Turns(head.raw("messages"), "messages", _turn)
     return Conversation(
-        Turns(head.raw("messages"), "messages", _turn),
-        standing=tuple,
-        tool_names=lambda: tool_names(head.raw("tools")),
+        turns, tool_names=lambda: tool_names(head.raw("tools")), newest_first=turns.newest_first
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from plano.chat.conversation import Conversation, Role, Turn
 from plano.wire.splice import Head
 from plano.wire.turns import Fields, Turns, named, opens_with, parts, text, texts_of, tool_names
@@ -20,14 +18,17 @@ _TOOL_ANSWERS = frozenset(("mcp_approval_response",))
 
 
 def conversation(head: Head) -> Conversation:
+    turns = _turns(head)
     return Conversation(
-        _turns(head),
+        turns,
         standing=lambda: texts_of(head.raw("instructions"), "instructions"),
         tool_names=lambda: tool_names(head.raw("tools")),
+        newest_first=turns.newest_first if isinstance(turns, Turns) else None,
     )
 
 
-def _turns(head: Head) -> Sequence[Turn]:
+def _turns(head: Head) -> Turns | tuple[Turn]:
+    """Plain text is one turn of the user."""
     raw = head.raw("input")
     if raw is not None and opens_with(raw, b'"'):
         return (Turn("user", texts_of(raw, "input")),)
