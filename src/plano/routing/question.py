@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from plano.routing.reading import BYTES_A_TOKEN
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
 
 ROUTES: Final = "{routes}"
 CONVERSATION: Final = "{conversation}"
 """What a template holds once each; no other brace in it means anything."""
-BYTES_PER_TOKEN: Final = 4
 LARGEST_ROUTES_BYTES: Final = 128 * 1024
 """A thousand routes of a sentence or two: more fits into the window of no router model."""
 
@@ -182,7 +182,7 @@ class Questions:
         """`budget_tokens`: the conversation's, which has been cut to it already. With what JSON adds it may
         take twice as much, and loses its oldest turns past that."""
         self._wording = wording
-        self._most_bytes = 2 * budget_tokens * BYTES_PER_TOKEN
+        self._most_bytes = 2 * budget_tokens * BYTES_A_TOKEN
         self._routes: RouteSet | None = None
         self._routes_text = ""
 
