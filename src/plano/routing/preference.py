@@ -98,7 +98,8 @@ class Preference:
         known = self._candidates.get(route.name) if routes is self.routes else None
         candidates = policy.order(known or _candidates(route), self._quotes, route.prefer)
         order = policy.in_words(candidates, self._quotes, route.prefer)
-        because = "; ".join([*passed, "the route that fits best", *([order] if order else [])])
+        instead = f" (instead of {', '.join(passed)})" if passed else ""
+        because = "; ".join([f"the route that fits best{instead}", *([order] if order else [])])
         reason = Reason(
             "preference",
             "chose",
@@ -115,7 +116,7 @@ class Preference:
         reason = Reason(
             "preference",
             "abstained",
-            "; ".join([*passed, verdict.because]),
+            verdict.because + (f" (instead of {', '.join(passed)})" if passed else ""),
             verdict.nearest,
             verdict.score,
             verdict.margin,
