@@ -122,7 +122,7 @@ def _sources_pool(
     alarms: Alarms,
     environment: Mapping[str, str] | None,
 ) -> Pool:
-    ca_path = configuration.overrides.upstream_tls_ca_path
+    ca_path = configuration.upstream_ca_path
     context = client_context(ca_path) if sources.needs_tls else None
     return Pool(
         asyncio.get_running_loop(),

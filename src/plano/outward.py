@@ -28,7 +28,7 @@ class Outward:
         environment: Mapping[str, str] | None,
     ) -> None:
         """`environment`: where proxy variables are read; None: no proxies."""
-        ca_path = configuration.overrides.upstream_tls_ca_path
+        ca_path = configuration.upstream_ca_path
         # Reading the authorities takes tens of milliseconds: now, not while the first request waits.
         context = client_context(ca_path) if _needs_tls(catalog) else None
         self.pool = Pool(

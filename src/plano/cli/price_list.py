@@ -22,7 +22,7 @@ PATIENCE_S = 5.0
 def price_list(configuration: Configuration, catalog: Catalog, environment: Mapping[str, str]) -> Board:
     """A board that has asked its source of prices, and asks no more; `environment` is read for proxies."""
     sources = QuoteSources(quote_sources(configuration, catalog).prices)
-    ca_path = configuration.overrides.upstream_tls_ca_path
+    ca_path = configuration.upstream_ca_path
     return asyncio.run(_asked(configuration, catalog, sources, ca_path, Proxies.read(environment)))
 
 

@@ -104,6 +104,12 @@ class Configuration:
         )
 
     @property
+    def upstream_ca_path(self) -> str | None:
+        """The authorities to trust instead of the system's; a relative path is beside the file."""
+        written = self.overrides.upstream_tls_ca_path
+        return None if written is None else str(FilePath(self.source).parent / written)
+
+    @property
     def cost_source(self) -> CostSource | None:
         return next((source for source in self.metrics_sources if isinstance(source, CostSource)), None)
 

@@ -423,3 +423,17 @@ def test_whatever_bytes_there_are_load_refuses_or_reads(tmp_path_factory: Any, c
         refused = invalid.problems
 
     assert refused != ()
+
+
+def test_authorities_are_read_beside_the_file(tmp_path: Path) -> None:
+    """The check looks there, and a service is seldom started in its configuration's folder."""
+    (tmp_path / "own.pem").write_text("-----BEGIN CERTIFICATE-----", "utf-8")
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "version: v0.4.0\n"
+        "model_providers: [{model: simulated/a}]\n"
+        "overrides: {upstream_tls_ca_path: own.pem}\n",
+        "utf-8",
+    )
+
+    assert load(file, {}).upstream_ca_path == str(tmp_path / "own.pem")
