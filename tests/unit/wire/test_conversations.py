@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plano.chat.conversation import Conversation, Turn
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidJson, InvalidRequest, PlanoError
 from plano.wire.dialects import DIALECTS
+from plano.wire.turns import LARGE, LONGEST_TEXT, MOST_PARTS
 
 CHAT, MESSAGES, RESPONSES = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.OPENAI_RESPONSES
 
@@ -224,3 +229,161 @@ def test_what_is_wrong_is_named_by_its_path(dialect: Dialect, body: bytes, code:
 
     assert (caught.value.code, caught.value.param) == (code, param)
     assert isinstance(caught.value, InvalidRequest | InvalidJson)
+
+
+def test_the_newest_turns_come_first() -> None:
+    """The same turns as in order, and only those that are asked for are read."""
+    talk = conversation(
+        MESSAGES, {"messages": [{"role": 7}, *({"role": "user", "content": str(at)} for at in range(5000))]}
+    )
+
+    found = [message.read() for message in islice(talk.newest_first(), 5000)]
+
+    assert found == [Turn("user", (str(at),)) for at in reversed(range(5000))]
+
+
+@pytest.mark.parametrize(
+    ("message", "may_be"),
+    [
+        ({"role": "user", "content": "hi"}, True),
+        ({"role": "assistant", "content": 'the "user" said so'}, False),
+        ({"role": "tool", "content": "the user"}, False),
+        ({"role": "assistant", "content": [{"type": "user"}]}, True),
+    ],
+)
+def test_whose_a_message_surely_is_not_is_known_without_reading_it(
+    message: dict[str, object], may_be: bool
+) -> None:
+    """An agent's loop has a thousand messages of others behind the user's words."""
+    (found,) = conversation(CHAT, {"messages": [message]}).newest_first()
+
+    assert found.may_be_users() is may_be
+
+
+def test_plain_input_is_the_newest_turn_too() -> None:
+    """The shortest request there is."""
+    (found,) = conversation(RESPONSES, {"input": "hi"}).newest_first()
+
+    assert (found.may_be_users(), found.read()) == (True, Turn("user", ("hi",)))
+
+
+def test_a_place_is_counted_from_the_first_message_also_when_read_from_the_last() -> None:
+    """Who is told has the list before them as they sent it."""
+    body = {
+        "messages": [{"role": "user"}] * 9000 + [{"role": "user", "content": 7}] + [{"role": "user"}] * 99
+    }
+
+    with pytest.raises(InvalidRequest) as caught:
+        [message.read() for message in conversation(CHAT, body).newest_first()]
+
+    assert caught.value.param == "messages[9000].content"
+
+
+def test_of_a_very_long_text_the_ends_are_read() -> None:
+    """No router looks at more, and a text of wide characters takes four times its size."""
+    text = "begin 😀 " + "é\\\n\u0001 " * LONGEST_TEXT + " end"
+
+    (turn,) = conversation(CHAT, {"messages": [{"role": "user", "content": text}]}).turns
+
+    head, mark, tail = turn.text.partition("…")
+    assert (text.startswith(head), mark, text.endswith(tail)) == (True, "…", True)
+    assert (len(head) > LONGEST_TEXT // 8, len(tail) > LONGEST_TEXT // 16) == (True, True)
+
+
+@pytest.mark.parametrize("unit", ["\\", '"', "é", "中", "😀", "0", "\u0001", 'aé中😀\\" \n'], ids=ascii)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_long_text_is_cut_between_its_characters(unit: str, ascii_only: bool) -> None:
+    """Half an escape could not be decoded, half a character not be encoded."""
+    text = unit * (LONGEST_TEXT // len(unit) + 5000)
+    body = json.dumps({"messages": [{"role": "user", "content": text}]}, ensure_ascii=ascii_only).encode()
+
+    (turn,) = conversation(CHAT, body).turns
+
+    head, _, tail = turn.text.partition("…")
+    assert (text.startswith(head), text.endswith(tail)) == (True, True)
+
+
+def test_of_very_many_parts_the_first_and_the_last_are_read() -> None:
+    """Each costs some microseconds, and a body has room for a million."""
+    parts = [{"type": "text", "text": str(at)} for at in range(MOST_PARTS * 4)]
+
+    (turn,) = conversation(CHAT, {"messages": [{"role": "user", "content": parts}]}).turns
+
+    assert (len(turn.texts), turn.texts[0], turn.texts[-1]) == (MOST_PARTS, "0", str(MOST_PARTS * 4 - 1))
+
+
+def test_a_large_message_is_read_as_a_small_one_is() -> None:
+    """An attachment may be twenty megabytes; what stands beside it is what counts."""
+    image = {"type": "image_url", "image_url": {"url": "data:;base64," + "A" * LARGE}}
+    message = {"role": "user", "content": [image, {"type": "text", "text": "what is it?"}]}
+
+    talk = conversation(CHAT, {"messages": [message]})
+
+    assert list(talk.turns) == [Turn("user", ("what is it?",), has_attachment=True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        ('{"messages":[{"role":"user","x":"%s","role":"user"}]}', "invalid_json", "messages[0].role"),
+        ('{"messages":[["%s"]]}', "invalid_request", "messages[0]"),
+        ('{"messages":[{"role":"user","content":["%s"]}]}', "invalid_request", "messages[0].content[0]"),
+        ('{"messages":[{"role":"%s",' + ",".join(f'"{at}":0' for at in range(1001)) + "}]}", "invalid_json",
+         "messages[0]"),
+    ],
+    ids=["a doubled key", "no object", "a part that is none", "too many members"],
+)  # fmt: skip
+def test_what_is_wrong_with_a_large_message_is_named_too(body: str, code: str, param: str) -> None:
+    """It is looked into in another way, to the same end."""
+    talk = conversation(CHAT, (body % ("A" * LARGE)).encode())
+
+    with pytest.raises(PlanoError) as caught:
+        list(talk.turns)
+
+    assert (caught.value.code, caught.value.param) == (code, param)
+
+
+_WORDS = st.sampled_from(
+    [
+        "role",
+        "content",
+        "type",
+        "text",
+        "name",
+        "function",
+        "user",
+        "assistant",
+        "tool_result",
+        "input_text",
+        "a",
+    ]
+)
+_ANYTHING = st.recursive(
+    _WORDS | st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_WORDS, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+def read_everything(dialect: Dialect, body: object) -> str:
+    """The place at fault, or nothing; any other exception is the test's failure."""
+    try:
+        talk = conversation(dialect, body)
+        [message.read() for message in talk.newest_first()]
+        [*talk.turns, *talk.instructions(), *talk.tool_names()]
+    except (InvalidRequest, InvalidJson) as refused:
+        return refused.param or ""
+    return ""
+
+
+@given(
+    st.sampled_from(list(Dialect)),
+    st.dictionaries(
+        st.sampled_from(["messages", "input", "system", "instructions", "tools"]), _ANYTHING, max_size=5
+    ),
+)
+def test_any_document_is_read_or_refused_with_its_place(dialect: Dialect, body: dict[str, object]) -> None:
+    """A client's mistake is told as one; it is never a defect of the gateway."""
+    place = read_everything(dialect, body)
+
+    assert place == "" or re.split(r"[.\[]", place)[0] in body
