@@ -100,6 +100,10 @@ lock: | $(BIN)/pip-compile ## pin what pyproject.toml and requirements/*.in ask 
 encoder: .encoder-venv/.installed ## by hand: build the embedded router's model again from the original weights
 	.encoder-venv/bin/python -m tools.build_encoder $(ARGS)
 
+.PHONY: kinds
+kinds: $(VENV)/.installed-dev ## by hand: embed tools/build_kinds/kinds.txt again, after a change of it or of the encoder
+	$(BIN)/python -m tools.build_kinds $(ARGS)
+
 .PHONY: clean
 clean: ## remove .venv and every cache
 	rm -rf $(VENV) .encoder-venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info

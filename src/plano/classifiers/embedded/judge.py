@@ -1,40 +1,34 @@
-"""Conversations and routes in, verdicts out, on whichever thread asks; and the memories that make
-what was seen before free.
-"""
+"""Answers questions on whichever thread asks, and remembers the vectors and profiles it has made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
-from plano.classifiers.embedded.history import TURNS_READ, likeness
-from plano.classifiers.embedded.judgement import verdict_of
-from plano.classifiers.embedded.profile import Profile, Vectors, profile_of
-from plano.classifiers.embedded.reading import excerpt
+from plano.classifiers.embedded.history import Turn
+from plano.classifiers.embedded.judgement import judged
+from plano.classifiers.embedded.kinds import Kinds, shipped_kinds
+from plano.classifiers.embedded.profile import Profile, profile_of
+from plano.classifiers.embedded.question import Question
 from plano.classifiers.embedded.recent import Recent
+from plano.classifiers.embedded.vectors import Vectors
 from plano.routing.route_set import RouteSet
-from plano.routing.utterance import Utterance
 from plano.routing.verdict import Unable, Verdict
 
 MIB = 1024 * 1024
 MOST_VECTORS = 4096
-MOST_VECTOR_BYTES = 12 * MIB
+MOST_VECTOR_BYTES = 10 * MIB
 """1.5 KiB a vector, and the text it is of."""
-MOST_PROFILES = 256
+MOST_PROFILES = 128
 MOST_PROFILE_BYTES = 16 * MIB
-"""Twelve routes take about 80 KB; requests may bring routes of their own."""
-MOST_VERDICTS = 8192
-MOST_VERDICT_BYTES = 4 * MIB
-VERDICT_BYTES = 400
+"""Twelve routes take about 100 KB; requests may bring routes of their own."""
 
 
 class Encodes(Protocol):
-    """What is needed of an encoder. Asked by one thread at a time."""
+    """What is needed of an encoder. Any thread may ask."""
 
     def encode(self, texts: Sequence[str], /) -> Vectors:
         """One unit row a text."""
@@ -44,94 +38,79 @@ class Dropped(Exception):
     """Nobody wants the answer any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a verdict depends on."""
-
-    turns: tuple[str, ...]
-    """What is read of the user's turns, oldest first, the latest at the end."""
-    routes: RouteSet
-    key: bytes
-    """Equal for equal questions."""
-
-
-def question_of(conversation: Sequence[Utterance], routes: RouteSet) -> Question:
-    """The question that `conversation`, which ends with the user's utterance, asks of `routes`."""
-    said = [utterance.text for utterance in conversation if utterance.speaker == "user"][-TURNS_READ:]
-    turns = tuple(map(excerpt, said))
-    digest = blake2b(routes.key, digest_size=16)
-    for turn in turns:
-        encoded = turn.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(encoded))
-        digest.update(encoded)
-    return Question(turns, routes, digest.digest())
+def _always() -> bool:
+    return True
 
 
 class Judge:
-    """One encoder, loaded when it is first needed, and what it has been asked. Any thread."""
+    """One encoder, loaded when it is first needed. Any thread."""
 
-    def __init__(self, load: Callable[[], Encodes], threshold: float) -> None:
-        self.threshold = threshold
+    def __init__(
+        self,
+        load: Callable[[], Encodes],
+        threshold: float,
+        load_kinds: Callable[[], Kinds] = shipped_kinds,
+    ) -> None:
+        self._threshold = threshold
         self._load = load
-        self._encoder: Encodes | None = None
-        self._failed: Unable | None = None
-        self._encoding = Lock()
+        self._load_kinds = load_kinds
+        self._loaded: tuple[Encodes, Kinds] | Unable | None = None
+        self._loading = Lock()
         self._vectors: Recent[str, Vectors] = Recent(MOST_VECTORS, MOST_VECTOR_BYTES)
         self._profiles: Recent[bytes, Profile] = Recent(MOST_PROFILES, MOST_PROFILE_BYTES)
-        self._verdicts: Recent[bytes, Verdict] = Recent(MOST_VERDICTS, MOST_VERDICT_BYTES)
 
-    def recalled(self, question: Question) -> Verdict | None:
-        """The verdict on an equal question, if it is remembered; takes microseconds."""
-        return self._verdicts.get(question.key)
-
-    def verdict(self, question: Question, wanted: Callable[[], bool] = lambda: True) -> Verdict:
+    def verdict(self, question: Question, wanted: Callable[[], bool] = _always) -> Verdict:
         """The verdict; `Unable` where there is no encoder. Raises `Dropped` once not `wanted`."""
-        encoder = self._loaded()
-        if isinstance(encoder, Unable):
-            return encoder
-        reader = _Reader(encoder, self._encoding, self._vectors, wanted)
-        profile = self._profile(question.routes, reader)
-        vectors = reader.encode(question.turns)
-        near = likeness(list(zip(question.turns, vectors, strict=True)), profile)
-        verdict = verdict_of(near, profile, self.threshold)
-        self._verdicts.put(question.key, verdict, VERDICT_BYTES)
-        return verdict
+        loaded = self._ready()
+        if isinstance(loaded, Unable):
+            return loaded
+        encoder, kinds = loaded
+        encode = _Reader(encoder, self._vectors, wanted).encode
+        profile = self._profile(question.routes, kinds, encode)
+        turns = [
+            Turn(heard, encode([heard.text])[0], encode([heard.question])[0] if heard.question else None)
+            for heard in question.turns
+        ]
+        return judged(turns, profile, self._threshold)
 
-    def warm(self, routes: RouteSet | None, wanted: Callable[[], bool] = lambda: True) -> None:
+    def warm(self, routes: RouteSet | None, wanted: Callable[[], bool] = _always) -> None:
         """Load the encoder and read `routes`, so that the first question need not."""
-        encoder = self._loaded()
-        if routes and not isinstance(encoder, Unable):
-            self._profile(routes, _Reader(encoder, self._encoding, self._vectors, wanted))
+        loaded = self._ready()
+        if not isinstance(loaded, Unable):
+            encoder, kinds = loaded
+            reader = _Reader(encoder, self._vectors, wanted)
+            # The first text of a process costs more than the next.
+            reader.encode(["hello"])
+            if routes:
+                self._profile(routes, kinds, reader.encode)
 
-    def _loaded(self) -> Encodes | Unable:
-        with self._encoding:
-            if self._failed is not None:
-                return self._failed
-            if self._encoder is None:
+    def _ready(self) -> tuple[Encodes, Kinds] | Unable:
+        with self._loading:
+            if self._loaded is None:
                 try:
-                    self._encoder = self._load()
-                except Exception as trouble:  # noqa: BLE001 - a broken installation costs routing, not requests
-                    self._failed = Unable(f"the embedded encoder cannot be loaded: {_told(trouble)}")
-                    return self._failed
-            return self._encoder
+                    self._loaded = (self._load(), self._load_kinds())
+                # Whatever a broken installation raises costs routing, not requests.
+                except Exception as trouble:  # noqa: BLE001 - said above
+                    told = f"{type(trouble).__name__}: {trouble}"
+                    self._loaded = Unable(
+                        f"the embedded router cannot be loaded: {' '.join(told.split())[:300]}"
+                    )
+            return self._loaded
 
-    def _profile(self, routes: RouteSet, reader: _Reader) -> Profile:
+    def _profile(self, routes: RouteSet, kinds: Kinds, encode: Callable[[Sequence[str]], Vectors]) -> Profile:
         profile = self._profiles.get(routes.key)
         if profile is None:
-            profile = profile_of(routes.routes, reader.encode)
+            profile = profile_of(routes.routes, encode, kinds)
             self._profiles.put(routes.key, profile, profile.size)
         return profile
 
 
 class _Reader:
-    """The encoder behind the memory of vectors, one text at a time: between two, others get their turn
-    and an answer that nobody wants is dropped."""
+    """The encoder behind the memory of vectors. One text at a time: an answer that nobody wants any more
+    is dropped between two."""
 
-    def __init__(
-        self, encoder: Encodes, encoding: Lock, vectors: Recent[str, Vectors], wanted: Callable[[], bool]
-    ) -> None:
+    def __init__(self, encoder: Encodes, vectors: Recent[str, Vectors], wanted: Callable[[], bool]) -> None:
         self._encoder = encoder
-        self._encoding = encoding
         self._vectors = vectors
         self._wanted = wanted
 
@@ -144,11 +123,6 @@ class _Reader:
             return known
         if not self._wanted():
             raise Dropped
-        with self._encoding:
-            vector: Vectors = self._encoder.encode([text])[0].copy()
+        vector: Vectors = self._encoder.encode([text])[0].copy()
         self._vectors.put(text, vector, vector.nbytes + 2 * len(text) + 200)
         return vector
-
-
-def _told(trouble: Exception) -> str:
-    return f"{type(trouble).__name__}: {trouble}"[:200]

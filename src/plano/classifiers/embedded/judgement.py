@@ -1,24 +1,42 @@
-"""From how near each route is to a verdict that explains itself."""
+"""From turns and routes to a verdict that explains itself."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from plano.classifiers.embedded.profile import Profile, Vectors
+from plano.classifiers.embedded.history import Turn, continues, likeness
+from plano.classifiers.embedded.profile import Profile
+from plano.classifiers.embedded.vectors import Vectors
 from plano.routing.verdict import Matched, NoneFits, Verdict
 
-THRESHOLD = 0.2
+THRESHOLD = 0.25
 """A best score under this means that no route fits, unless the configuration says otherwise."""
+SURELY_SMALL_TALK = 0.5
+"""A turn more likely than this to be small talk belongs to no route that is not for it."""
+DIRECT = 0.35
+"""Unless its words are this near to a route's own: a shop's assistant may have a route for thanks."""
 
 
-def verdict_of(likeness: Vectors, profile: Profile, threshold: float = THRESHOLD) -> Verdict:
-    """The nearest route, if it is near enough."""
-    order = np.argsort(-likeness, kind="stable")
-    best = int(order[0])
-    score = float(likeness[best])
-    margin = score - float(likeness[order[1]]) if len(order) > 1 else None
-    route = profile.names[best]
+def judged(turns: Sequence[Turn], profile: Profile, threshold: float) -> Verdict:
+    """The route that fits the latest of `turns`, if one does. For small talk there is no nearest one."""
+    if not continues(turns, profile) and _is_small_talk(turns[-1].vector, profile):
+        return NoneFits("the latest turn is small talk, and no route is for that")
+    near = likeness(turns, profile)
+    order = np.argsort(-near, kind="stable")
+    score = float(near[order[0]])
+    margin = score - float(near[order[1]]) if len(order) > 1 else None
+    route = profile.names[int(order[0])]
     if score >= threshold:
         return Matched(route, score, margin)
     because = f"the best score, {score:.2f}, is under the threshold, {threshold:.2f}"
     return NoneFits(because, route, score, margin)
+
+
+def _is_small_talk(vector: Vectors, profile: Profile) -> bool:
+    return (
+        not profile.takes_small_talk
+        and profile.small_talk(vector) > SURELY_SMALL_TALK
+        and profile.directness(vector) < DIRECT
+    )

@@ -1,5 +1,8 @@
-"""The router in this process, as the ladder asks it: off the event loop, bounded, and each question
-answered once however many ask it.
+"""The router in this process, as the ladder asks it: off the event loop, bounded, each question answered
+once however many ask it, and what was answered before at once.
+
+Importing this costs nothing: numpy and the encoder's libraries are imported where they are first needed,
+on the thread that does the work, so that a gateway without routes never has them.
 """
 
 from __future__ import annotations
@@ -8,17 +11,24 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from plano.classifiers.embedded.encoder import Encoder
-from plano.classifiers.embedded.judge import Dropped, Encodes, Judge, Question, question_of
-from plano.classifiers.embedded.judgement import THRESHOLD
+from plano.classifiers.embedded.question import Question, question_of
+from plano.classifiers.embedded.recent import Recent
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
 from plano.routing.verdict import Unable, Verdict
 
+if TYPE_CHECKING:
+    from plano.classifiers.embedded.judge import Encodes, Judge
+
 MOST_WAITING = 128
-"""Questions in the thread's queue. At 2 to 15 ms each, the last one waits about as long as a decision
-may take; more would only time out."""
+"""Questions that wait for the thread. At 2 to 20 ms each, the last of them waits about as long as a
+decision may take; more would only time out."""
+MOST_VERDICTS = 8192
+VERDICT_BYTES = 512
+"""About what one takes, with its key."""
 
 _LATE = Unable("the embedded router had no answer in time")
 _CLOSED = Unable("the embedded router is closed")
@@ -47,10 +57,13 @@ class EmbeddedRouter:
         most_waiting: int = MOST_WAITING,
     ) -> None:
         """`threshold`: the score under which no route fits; None: the built-in one."""
-        self._judge = Judge(load, THRESHOLD if threshold is None else threshold)
+        self._load = load
+        self._threshold = threshold
         self._most_waiting = most_waiting
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plano-embedded")
+        self._verdicts: Recent[bytes, Verdict] = Recent(MOST_VERDICTS, MOST_VERDICTS * VERDICT_BYTES)
         self._open: dict[bytes, _Open] = {}
+        self._judge: Judge | None = None
         self._lock = Lock()
         self._closed = False
 
@@ -58,7 +71,7 @@ class EmbeddedRouter:
         self, conversation: Sequence[Utterance], routes: RouteSet, *, deadline: float
     ) -> Verdict:
         question = question_of(conversation, routes)
-        known = self._judge.recalled(question)
+        known = self._verdicts.get(question.key)
         if known is not None:
             return known
         opened = self._join(question)
@@ -66,6 +79,7 @@ class EmbeddedRouter:
             return opened
         try:
             async with asyncio.timeout_at(deadline):
+                # Shielded: one who leaves must not take the answer from those who stay.
                 return await asyncio.shield(asyncio.wrap_future(opened.answer))
         except TimeoutError:
             return _LATE
@@ -73,12 +87,11 @@ class EmbeddedRouter:
             self._leave(question, opened)
 
     def judge(self, conversation: Sequence[Utterance], routes: RouteSet) -> Verdict:
-        """The same verdict, on the calling thread; waits for nobody but the encoder."""
-        question = question_of(conversation, routes)
-        return self._judge.recalled(question) or self._judge.verdict(question)
+        """The same verdict, on the calling thread. Any thread."""
+        return self._verdict(question_of(conversation, routes), lambda: True)
 
     def warm(self, routes: RouteSet | None = None) -> None:
-        """Begin to load the encoder and to read the configured routes; does not wait for it."""
+        """Begin to load the encoder and to read `routes`; does not wait for it."""
         with self._lock:
             if not self._closed:
                 self._thread.submit(self._warm, routes)
@@ -89,49 +102,76 @@ class EmbeddedRouter:
             self._closed = True
             self._thread.shutdown(wait=False)
 
+    # --- on the event loop ---
+
     def _join(self, question: Question) -> _Open | Unable:
         """The answer under way to an equal question, or a new one."""
         with self._lock:
             if self._closed:
                 return _CLOSED
             opened = self._open.get(question.key)
-            if opened is None:
-                if len(self._open) >= self._most_waiting:
-                    return Unable(f"the embedded router is busy: {len(self._open)} questions are waiting")
-                opened = self._open[question.key] = _Open()
-                self._thread.submit(self._answer, question, opened)
-            else:
+            if opened is not None:
                 opened.waiting += 1
+                return opened
+            if len(self._open) >= self._most_waiting:
+                return Unable(f"the embedded router is busy: {len(self._open)} questions are waiting")
+            opened = self._open[question.key] = _Open()
+            self._thread.submit(self._answer, question, opened)
             return opened
 
     def _leave(self, question: Question, opened: _Open) -> None:
         with self._lock:
             opened.waiting -= 1
-            if opened.waiting == 0:
+            if not opened.waiting:
                 self._forget(question, opened)
 
     def _forget(self, question: Question, opened: _Open) -> None:
         if self._open.get(question.key) is opened:
             del self._open[question.key]
 
+    # --- on the thread ---
+
     def _answer(self, question: Question, opened: _Open) -> None:
-        verdict = self._found(question, lambda: opened.waiting > 0 and not self._closed)
+        verdict = self._verdict(question, lambda: bool(opened.waiting) and not self._closed)
         with self._lock:
             self._forget(question, opened)
         opened.answer.set_result(verdict)
 
-    def _found(self, question: Question, wanted: Callable[[], bool]) -> Verdict:
+    def _verdict(self, question: Question, wanted: Callable[[], bool]) -> Verdict:
+        known = self._verdicts.get(question.key)
+        if known is not None:
+            return known
         if not wanted():
-            return _CLOSED if self._closed else _LATE
+            return self._unwanted()
+        from plano.classifiers.embedded.judge import Dropped  # noqa: PLC0415 - as the module's docstring says
+
         try:
-            return self._judge.recalled(question) or self._judge.verdict(question, wanted)
+            verdict = self._judging().verdict(question, wanted)
         except Dropped:
-            return _CLOSED if self._closed else _LATE
-        except Exception as trouble:  # noqa: BLE001 - whatever breaks here costs a decision, not the request
+            return self._unwanted()
+        # Whatever breaks here costs a decision, not the request.
+        except Exception as trouble:  # noqa: BLE001 - said above
             return Unable(f"the embedded router broke: {type(trouble).__name__}")
+        if not isinstance(verdict, Unable):
+            self._verdicts.put(question.key, verdict, VERDICT_BYTES)
+        return verdict
+
+    def _unwanted(self) -> Unable:
+        return _CLOSED if self._closed else _LATE
 
     def _warm(self, routes: RouteSet | None) -> None:
+        from plano.classifiers.embedded.judge import Dropped  # noqa: PLC0415 - as above
+
         try:
-            self._judge.warm(routes, lambda: not self._closed)
+            self._judging().warm(routes, lambda: not self._closed)
         except Dropped:
             pass
+
+    def _judging(self) -> Judge:
+        from plano.classifiers.embedded.judge import Judge  # noqa: PLC0415 - as above
+        from plano.classifiers.embedded.judgement import THRESHOLD  # noqa: PLC0415 - as above
+
+        with self._lock:
+            if self._judge is None:
+                self._judge = Judge(self._load, THRESHOLD if self._threshold is None else self._threshold)
+            return self._judge
