@@ -25,7 +25,9 @@ def _module_of(name: str) -> Loader:
     return lambda: import_module(f"plano.cli.{name}").command
 
 
-COMMANDS: Mapping[str, Loader] = {name: _module_of(name) for name in ("up", "check", "models")}
+COMMANDS: Mapping[str, Loader] = {
+    name: _module_of(name) for name in ("up", "check", "route", "models", "lint", "eval", "calibrate")
+}
 """Every subcommand, in the order in which help lists them."""
 
 EXAMPLES = """\
@@ -34,7 +36,11 @@ Examples:
   plano up                          run the gateway on ./config.yaml
   plano up gateway.yaml --port 0    on another file, and on any free port
   plano check gateway.yaml          print every problem of a file, or what it declares
+  plano route "fix this loop: …"    which model would answer, and why
   plano models                      list what clients can ask for
+  plano lint                        read the routes for faults
+  plano eval labelled.jsonl         measure routing on labelled conversations
+  plano calibrate labelled.jsonl    find the threshold under which no route fits
 """
 
 

@@ -24,11 +24,12 @@ FEWEST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A labelled turn, and the route that is nearest to it, whatever the threshold."""
+    """A labelled turn, and the route that it is given unless its score is under the threshold."""
 
     conversation: str
     gold: str | None
-    nearest: str
+    nearest: str | None
+    """None: it is given none whatever its score, as small talk is."""
     score: float
 
     def is_right(self, threshold: float) -> bool:
@@ -90,8 +91,9 @@ def calibrate(scored: Sequence[Scored], present: float) -> Calibration:
 def fit(scored: Sequence[Scored], present: float) -> float:
     """The threshold that is right most often: the middle of the widest range of equals, or the present one
     where none is better."""
-    kept = sorted(turn.score for turn in scored if turn.gold == turn.nearest)
-    refused = sorted(turn.score for turn in scored if turn.gold is None)
+    judged = [turn for turn in scored if turn.nearest is not None]
+    kept = sorted(turn.score for turn in judged if turn.gold == turn.nearest)
+    refused = sorted(turn.score for turn in judged if turn.gold is None)
 
     def right(threshold: float) -> int:
         return len(kept) - bisect_left(kept, threshold) + bisect_left(refused, threshold)

@@ -9,7 +9,9 @@ import pytest
 from plano.evaluation.calibration import Calibration, Scored, calibrate, effect, fit
 
 
-def turn(score: float, *, gold: str | None = "code", nearest: str = "code", conversation: str = "") -> Scored:
+def turn(
+    score: float, *, gold: str | None = "code", nearest: str | None = "code", conversation: str = ""
+) -> Scored:
     return Scored(conversation or f"{score}{gold}{nearest}", gold, nearest, score)
 
 
@@ -25,6 +27,13 @@ def test_turns_that_go_to_the_wrong_route_do_not_hold_the_threshold_down() -> No
     scored = [turn(0.9), turn(0.2, nearest="law"), turn(0.4, gold=None)]
 
     assert effect(scored, fit(scored, present=0.0)).both.accuracy == pytest.approx(2 / 3)
+
+
+def test_turns_that_are_refused_whatever_their_score_have_no_say() -> None:
+    """Small talk is none of the routes by another measure."""
+    scored = [turn(0.9, nearest=None, gold=None), turn(0.5), turn(0.1, gold=None)]
+
+    assert effect(scored, fit(scored, present=1.0)).both.accuracy == 1.0
 
 
 def test_a_threshold_that_is_as_good_as_any_stays() -> None:

@@ -41,7 +41,7 @@ _COMMANDS: Final = """
     extract fetch fill find fix format generate get give handle help identify implement improve
     install integrate interpret invent investigate learn list locate look make manage migrate modify
     move optimise optimize order organise organize outline parse pay perform plan play prepare
-    process produce program proofread provide query read recommend record refactor remove rename
+    process produce program proofread prove provide query read recommend record refactor remove rename
     reply report research reserve reset resolve respond review revise rewrite run schedule search
     send set share shorten simplify solve sort stop suggest summarise summarize support take talk
     tell test track train transform translate troubleshoot tune turn understand update upgrade use
