@@ -34,12 +34,16 @@ _ATTEMPTS: Final = 4096
 _NEAR: Final = 4096
 """How long a run of backslashes is followed back to see which of them escape."""
 
-_COUNTED: Final = 1 << 20
+_SPARSE: Final = 4096
+"""Commas that are sought one by one, which is fastest where there are hardly any: in an attachment."""
+
+_COUNTED: Final = 64 * 1024
 """Bytes that are copied to be counted in."""
 
 _OPENER: Final = re.compile(rb',[ \t\r\n]*(?=\{[ \t\r\n]*")')
 """A comma and an object behind it: between two elements, or anywhere deeper. Never in a string, where the
 quote would be escaped."""
+_COMMA: Final = re.compile(rb",")
 _PLACE: Final = re.compile(r"\(byte (\d+)\)\Z")
 _NOT_MARKS: Final = bytes(code for code in range(256) if code not in b'",')
 _STRING: Final = re.compile(rb'"[^"]*"')
@@ -80,7 +84,8 @@ class Elements:
         while end > 1:
             found = self._before(view, end, WINDOW)
             if found is None and end == len(view) - 1 and self._are_few():
-                yield from reversed(self.all())
+                self._decoded = _list(self._raw)
+                yield from reversed(self._decoded)
                 return
             start, elements = found or self._in_larger_window(view, end)
             yield from reversed(elements)
@@ -119,6 +124,8 @@ class Elements:
     def _are_few(self) -> bool:
         """Whether they are surely no more than the limit: there is a comma between two."""
         view = memoryview(self._raw)
+        if len(view) <= WINDOW or next(islice(_COMMA.finditer(view), _SPARSE, None), None) is None:
+            return True
         commas = 0
         for at in range(0, len(view), _COUNTED):
             commas += bytes(view[at : at + _COUNTED]).count(b",")

@@ -139,15 +139,18 @@ def opens_with(raw: msgspec.Raw, opener: bytes) -> bool:
 
 
 def text(fields: Fields, key: str, where: str) -> str | None:
-    """A member that is a string, absent or null."""
+    """A member that is a string, absent or null; of a very long one the beginning and the end."""
     raw = fields.get(key)
-    if raw is None or is_null(raw):
+    if raw is None:
         return None
-    if not opens_with(raw, b'"'):
-        raise InvalidRequest(f"`{where}.{key}` must be a string.", param=f"{where}.{key}")
-    if len(raw) > LONGEST_TEXT:
+    if len(raw) > LONGEST_TEXT and opens_with(raw, b'"'):
         return _ends_of(raw)
-    return _text(raw)
+    written = bytes(raw)
+    if written.startswith(b'"'):
+        return _text(written)
+    if written == b"null":
+        return None
+    raise InvalidRequest(f"`{where}.{key}` must be a string.", param=f"{where}.{key}")
 
 
 def _ends_of(raw: msgspec.Raw) -> str:
