@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from plano.errors import (
     KEY_REFUSED,
     PlanoError,
@@ -45,69 +47,38 @@ Kind = Literal["unknown", "stream", "plain", "document", "error"]
 object, in which a provider may say why there is no stream."""
 
 
-class Relay:
+class Relay(msgspec.Struct, kw_only=True, eq=False):
     """The sink of one attempt. After it ended, `problem` says whether the client still needs an answer."""
 
-    __slots__ = (
-        "_codec",
-        "_fields",
-        "_flow",
-        "_held",
-        "_held_bytes",
-        "_inflater",
-        "_kind",
-        "_length",
-        "_lines",
-        "_now",
-        "_over",
-        "_own_credential",
-        "_reader",
-        "_reply",
-        "_reply_limit",
-        "_status",
-        "_stream",
-        "committed",
-        "problem",
-        "record",
-    )
+    reply: ClientReply
+    record: ExchangeRecord
+    codec: Codec
+    choices: int
+    stream: bool
+    lines: bytes
+    """Our own field lines of the answer."""
+    own_credential: bool
+    """The client's key went upstream, so a refusal of it is the client's to see."""
+    reply_limit: int
+    now: Callable[[], float]
+    committed: bool = False
+    """Whether anything was sent to the client: from then on no other candidate may be tried."""
+    problem: PlanoError | None = None
+    _kind: Kind = "unknown"
+    _reader: StreamReader | None = None
+    _inflater: Inflater | None = None
+    _status: int = 0
+    _fields: bytes = b""
+    _length: int | None = None
+    _held: list[bytes] = []
+    _held_bytes: int = 0
+    _flow: Flow | None = None
+    _over: bool = False
+    """Nothing more is relayed, whatever comes."""
 
-    def __init__(
-        self,
-        *,
-        reply: ClientReply,
-        record: ExchangeRecord,
-        codec: Codec,
-        choices: int,
-        stream: bool,
-        lines: bytes,
-        own_credential: bool,
-        reply_limit: int,
-        now: Callable[[], float],
-    ) -> None:
-        """`lines`: our own field lines of the answer; `own_credential`: the client's key went
-        upstream, so a refusal of it is the client's to see."""
-        self._reply = reply
-        self.record = record
-        self._codec = codec
-        self._stream = stream
-        self._lines = lines
-        self._own_credential = own_credential
-        self._reply_limit = reply_limit
-        self._now = now
-        self._kind: Kind = "unknown"
-        self._reader: StreamReader | None = codec.stream_reader(choices, reply_limit) if stream else None
-        self._inflater: Inflater | None = None
-        self._status = 0
-        self._fields = b""
-        self._length: int | None = None
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self._flow: Flow | None = None
-        self._over = False
-        """Nothing more is relayed, whatever comes."""
-        self.committed = False
-        """Whether anything was sent to the client: from then on no other candidate may be tried."""
-        self.problem: PlanoError | None = None
+    def __post_init__(self) -> None:
+        if self.stream:
+            self._reader = self.codec.stream_reader(self.choices, self.reply_limit)
 
     # -- the upstream's side (ReplySink)
 
@@ -118,14 +89,14 @@ class Relay:
     @flow.setter
     def flow(self, flow: Flow | None) -> None:
         self._flow = flow
-        self._reply.attach(flow)
+        self.reply.attach(flow)
         if flow is not None:
-            self.record.sent = self._now()
+            self.record.sent = self.now()
             self.record.phase = "head"
 
     def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         record = self.record
-        record.first_byte = self._now()
+        record.first_byte = self.now()
         record.phase = "content"
         self._status = status
         content_type, coding = b"", b""
@@ -144,14 +115,14 @@ class Relay:
             raise problem
         elif self._reader is None:
             self._kind = "plain"
-            if self._length is not None and self._length > self._reply_limit:
+            if self._length is not None and self._length > self.reply_limit:
                 self.fail(problem := self._oversized())
                 raise problem
         elif content_type[:17].lower() == EVENT_STREAM:
             self._kind = "stream"
         if coding and coding.lower() != b"identity":
             self._read_through(coding)
-        if self._stream and status < 400 and self._flow is not None:
+        if self.stream and status < 400 and self._flow is not None:
             self._flow.await_content()
 
     def body(self, data: bytes) -> None:
@@ -185,7 +156,7 @@ class Relay:
         self.fail(error)
 
     def flush(self) -> None:
-        self._reply.flush()
+        self.reply.flush()
 
     # -- streams
 
@@ -201,13 +172,13 @@ class Relay:
             self._over = True  # the answer is whole: what comes behind its terminal event cannot undo that
             return
         if self.committed:
-            self._reply.write(events)
+            self.reply.write(events)
         else:
             self._pass_on(events, reader)
 
     def _pass_on(self, events: bytes, reader: StreamReader) -> None:
         if self.committed:
-            self._reply.write(events)
+            self.reply.write(events)
             return
         if events:
             self._held.append(events)
@@ -215,22 +186,22 @@ class Relay:
         if reader.content or self._held_bytes > HELD_PRELUDE_BYTES or (reader.ended and reader.error is None):
             self._commit(None)
         elif reader.error is not None:
-            raise self._codec.error_of(reader.error)
+            raise self.codec.error_of(reader.error)
 
     def _finish_stream(self, reader: StreamReader) -> None:
         rest = reader.finish()
         self._learn_from_stream(reader)
         if not reader.ended and self.committed and reader.error is not None:
             # The provider has said why. Not every client raises at each form of that: the end must tell.
-            self._reply.end_loudly()
+            self.reply.end_loudly()
             return
         if not reader.ended:
             raise UpstreamBroke("The provider's stream ended before its last event.")
         if not self.committed:
             self._commit(None)
-        self._reply.write(rest)
+        self.reply.write(rest)
         self.record.phase = "done"
-        self._reply.end()
+        self.reply.end()
 
     def _learn_from_stream(self, reader: StreamReader) -> None:
         record = self.record
@@ -246,10 +217,10 @@ class Relay:
 
     def _hold(self, data: bytes) -> None:
         self._held_bytes += len(data)
-        if self._held_bytes > self._reply_limit:
+        if self._held_bytes > self.reply_limit:
             raise self._oversized()
         if self.committed:
-            self._reply.write(data)
+            self.reply.write(data)
             return
         self._held.append(data)
         if self._kind == "plain":
@@ -290,7 +261,7 @@ class Relay:
             raise UpstreamBroke("The provider's compressed answer ended early.")
         elif self.committed:
             self.record.phase = "done"
-            self._reply.end()
+            self.reply.end()
         elif self._kind == "plain":
             self._finish_plain(b"".join(self._held))
         elif self._kind == "error":
@@ -301,38 +272,32 @@ class Relay:
             raise UpstreamInvalid("A stream was asked for, and the provider answered with nothing.")
 
     def _finish_plain(self, body: bytes) -> None:
-        facts = self._codec.read_reply(body)
+        facts = self.codec.read_reply(body)
         record = self.record
         record.usage = facts.usage
         record.served = facts.served
         record.finish_reason = facts.finish_reason
         record.upstream_id = facts.id
         if facts.error is not None:
-            raise self._codec.error_of(facts.error)
-        self._held = [body]
-        self._commit(len(body))
-        record.phase = "done"
-        self._reply.end()
+            raise self.codec.error_of(facts.error)
+        self._send_whole(body)
 
     def _finish_error(self, body: bytes) -> None:
         """An error of the provider's own: passed on as it is, but for a refused key and for pages."""
         status = self._status
-        if status in AUTH_STATUSES and not self._own_credential:
+        if status in AUTH_STATUSES and not self.own_credential:
             raise UpstreamAuth(KEY_REFUSED)
-        if not self._codec.is_error(body):
+        if not self.codec.is_error(body):
             raise self._unreadable("a body that is not an error of its dialect")
         record = self.record
         record.code = UpstreamRefused.code
         record.ending = "upstream_failed" if status >= 500 or status == 429 else "refused"
-        self._held = [body]
-        self._commit(len(body))
-        record.phase = "done"
-        self._reply.end()
+        self._send_whole(body)
 
     def _refused_to_stream(self, body: bytes) -> UpstreamError:
         """A document in place of a stream: the error it holds, or a fault of its own."""
-        error = self._codec.read_reply(body).error
-        return self._no_stream() if error is None else self._codec.error_of(error)
+        error = self.codec.read_reply(body).error
+        return self._no_stream() if error is None else self.codec.error_of(error)
 
     def _unreadable(self, found: str) -> UpstreamError:
         status = self._status
@@ -343,7 +308,7 @@ class Relay:
         return UpstreamInvalid("A stream was asked for, and the provider answered with something else.")
 
     def _oversized(self) -> UpstreamError:
-        return UpstreamInvalid(f"The provider's answer is larger than the {self._reply_limit} bytes allowed.")
+        return UpstreamInvalid(f"The provider's answer is larger than the {self.reply_limit} bytes allowed.")
 
     @staticmethod
     def _redirected(status: int) -> UpstreamError:
@@ -358,7 +323,7 @@ class Relay:
 
     def _read_through(self, coding: bytes) -> None:
         try:
-            limit = float("inf") if self._kind == "stream" else self._reply_limit
+            limit = float("inf") if self._kind == "stream" else self.reply_limit
             self._inflater = Inflater(coding, limit_bytes=limit)
         except UpstreamError as problem:
             self.fail(problem)
@@ -367,17 +332,27 @@ class Relay:
     def _commit(self, length: int | None) -> None:
         """The commit point: the head and what was held go out."""
         self.committed = True
-        if self._stream and self._flow is not None:
+        if self.stream and self._flow is not None:
             self._flow.content_came()
         record = self.record
-        record.first_content = self._now()
+        record.first_content = self.now()
         record.phase = "stream"
         record.status = self._status
-        reply = self._reply
-        reply.start(self._status, self._fields + self._lines, length)
+        reply = self.reply
+        reply.start(self._status, self._fields + self.lines, length)
         for data in self._held:
             reply.write(data)
         self._held = []
+
+    def _send_whole(self, body: bytes) -> None:
+        """Commit point and end in one."""
+        self.committed = True
+        record = self.record
+        record.first_content = self.now()
+        record.phase = "done"
+        record.status = self._status
+        self._held = []
+        self.reply.send(self._status, self._fields + self.lines, body)
 
     def fail(self, problem: PlanoError) -> None:
         """No whole answer comes of this: what was held is dropped, and a client that has seen a part
@@ -390,7 +365,7 @@ class Relay:
         self._held = []
         if self._reader is not None and self._kind == "stream":
             self._learn_from_stream(self._reader)
-        if self.committed and self._stream:
-            self._reply.write(self._codec.error_event(problem, self.record.request_id))
+        if self.committed and self.stream:
+            self.reply.write(self.codec.error_event(problem, self.record.request_id))
         if self.committed:
-            self._reply.end_loudly()
+            self.reply.end_loudly()

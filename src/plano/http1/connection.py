@@ -269,11 +269,7 @@ class Connection(asyncio.Protocol):
         assert reply is not None
         server.in_flight.count -= 1
         server.buffered_bytes -= len(request.body)
-        self._work = self._request = None
-        self._answered(reply)
-
-    def _answered(self, reply: Reply) -> None:
-        self.reply = None
+        self._work = self._request = self.reply = None
         if self.transport is None:
             return
         if not reply.ended:

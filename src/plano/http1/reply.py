@@ -104,9 +104,22 @@ class Reply:
 
     def send(self, status: int, fields: bytes, body: bytes) -> None:
         """A whole answer in one write. `fields` are ready lines, without `content-length`."""
-        self.start(status, fields, len(body))
-        self.write(body)
-        self.end()
+        connection = self._connection
+        if connection is None:
+            return
+        if connection.bodiless or status in BODILESS:
+            self.start(status, fields, len(body))
+            self.write(body)
+            self.end()
+            return
+        server = connection.server
+        self.started = self.ended = True
+        self.status = status
+        self.bytes_out = len(body)
+        self.keep_alive = self.keep_alive and not server.draining
+        persistence = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        framing = b"content-length: %d\r\n" % len(body)
+        connection.write(b"".join((status_line(status), server.date(), fields, framing, persistence, body)))
 
     def start(self, status: int, fields: bytes, length: int | None) -> None:
         """Render the head. Without a length the body is chunked (HTTP/1.0: ended by closing)."""

@@ -177,6 +177,10 @@ class RequestReader:
             return
         self._last = None
         self._parse(data)
+        self._learn(data)
+
+    def _learn(self, data: bytes) -> None:
+        """Know the head again, if this read was one whole request."""
         last, self._last = self._last, None
         if last is not None and self.request is None and self._lessons > 0 and not self.ended:
             self._lessons -= 1

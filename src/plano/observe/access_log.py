@@ -32,6 +32,8 @@ LINES_TOGETHER = 1024
 """Lines that wait for the writer at most; a busy worker fills them in a tenth of a second."""
 LARGEST_COUNT = 2**63 - 1
 """What a number is cut to, too, in a line that is too long: a provider may claim anything."""
+DELETE = 0x7F
+"""Looked for as a number: for `bytes in bytes` CPython first raises and drops an exception."""
 CUT = "\u2026"
 """What a cut string ends in."""
 
@@ -154,7 +156,7 @@ def json_line(line: LogLine) -> bytes:
     except UnicodeEncodeError:
         return json_line(_each_value(line, _encodable))
     # The encoder escapes control characters, but neither DEL nor anything past ASCII.
-    if len(encoded) < ORDINARY_LINE and encoded.isascii() and b"\x7f" not in encoded:
+    if len(encoded) < ORDINARY_LINE and encoded.isascii() and DELETE not in encoded:
         return encoded + b"\n"
     return _bounded(line, _escaped_json)
 

@@ -15,7 +15,7 @@ from plano.upstream.credentials import credential_line
 class Template:
     """All of a head that does not depend on the request."""
 
-    __slots__ = ("_defaults", "_fixed", "_own", "_query", "_target", "origin")
+    __slots__ = ("_defaults", "_fixed", "_last", "_own", "_query", "_target", "origin")
 
     def __init__(self, model: Model, dialect: Dialect) -> None:
         endpoint = model.endpoints[dialect]
@@ -31,16 +31,25 @@ class Template:
             for name, value in endpoint.headers.items()
             if name not in own
         ]
+        self._last: tuple[str, Sequence[tuple[bytes, bytes]], bytes] = ("", (), self._rendered("", ()))
+        """What was asked for last, and all of its head but the length: a client asks for the same again."""
 
     def render(self, query: str, forwarded: Sequence[tuple[bytes, bytes]], body_length: int) -> bytes:
         """The whole head, blank line included. `forwarded` replaces defaults of the dialect."""
+        last_query, last_forwarded, before = self._last
+        if query != last_query or forwarded != last_forwarded:
+            before = self._rendered(query, forwarded)
+            self._last = query, forwarded, before
+        return b"%bcontent-length: %d\r\n\r\n" % (before, body_length)
+
+    def _rendered(self, query: str, forwarded: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The head up to its last field."""
         queries = "&".join(filter(None, (self._query, query))) if query or self._query else ""
         target = f"{self._target}?{queries}" if queries else self._target
         lines = [b"POST %b HTTP/1.1\r\n" % target.encode("ascii"), self._fixed]
         named = [name for name, _ in forwarded]
         lines += [line for name, line in self._defaults if name not in named]
         lines += [b"%b: %b\r\n" % field for field in forwarded if field[0] not in self._own]
-        lines.append(b"content-length: %d\r\n\r\n" % body_length)
         return b"".join(lines)
 
 

@@ -12,6 +12,7 @@ matters then.
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import NoReturn
 
 import msgspec
@@ -54,27 +55,27 @@ def decode(body: bytes) -> dict[str, msgspec.Raw]:
     return members
 
 
-def walk(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
-    """Where each of the members that `decode` found in `body` stands; a duplicate key is refused."""
-    return _laid_out(members, len(body)) or _walked(body, members)
-
-
-def _laid_out(members: dict[str, msgspec.Raw], size: int) -> dict[str, Span] | None:
-    """Where they stand in a document of `size` bytes without any white space, which is how most clients
-    write; None when it is not written so. No way to write these members is shorter, and an escaped key,
-    a character of several bytes or a doubled key makes it longer: an equal length is a proof."""
+def walk(
+    body: bytes, members: dict[str, msgspec.Raw], wanted: Container[str] | None = None
+) -> dict[str, Span]:
+    """Where each of the members that `decode` found in `body` stands, or those `wanted` of them; a duplicate
+    key is refused."""
+    # As if there were no white space, which is how most clients write. No way to write these members is
+    # shorter, and an escaped key, a character of several bytes or a doubled key makes it longer: an
+    # equal length is a proof.
     spans: dict[str, Span] = {}
     at = 1
     for key, raw in members.items():
         start = at + len(key) + 3
         end = start + len(raw)
-        spans[key] = (at, start, end)
+        if wanted is None or key in wanted:
+            spans[key] = (at, start, end)
         at = end + 1
-    return spans if at == size else None
+    return spans if at == len(body) else _walked(body, members)
 
 
 def _walked(body: bytes, members: dict[str, msgspec.Raw]) -> dict[str, Span]:
-    """Where they stand, found key by key."""
+    """Where they all stand, found key by key."""
     at = body.index(b"{") + 1
     spans: dict[str, Span] = {}
     for key, raw in members.items():
@@ -99,7 +100,7 @@ def read(text: bytes, where: str) -> dict[str, msgspec.Raw]:
         raise InvalidRequest(f"`{where}` must be an object.", param=where)
     members = decode(text)
     try:
-        walk(text, members)
+        walk(text, members, ())
     except InvalidJson as error:
         raise InvalidJson(f"In `{where}`: {error.message}", param=f"{where}.{error.param}") from None
     return members

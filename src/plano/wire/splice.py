@@ -20,30 +20,32 @@ from plano.wire.members import Span
 
 Piece = bytes | memoryview
 
-_JOINED = 64 * 1024
-"""Up to here one copy is cheaper than handing on three pieces."""
+_COPIED = 64 * 1024
+"""Up to here a copy of a piece is cheaper than a view of it."""
 
 _LIST = b"[n", "a list"
 _TEXT = b'"n', "a string"
 _TEXT_OR_LIST = b'"[n', "a string or a list"
-_EVERYWHERE = (
-    ("model", *_TEXT),
-    ("stream", b"tfn", "a boolean"),
-    ("tools", *_LIST),
-    ("routing_preferences", *_LIST),
-)
+_EVERYWHERE = {
+    "model": _TEXT,
+    "stream": (b"tfn", "a boolean"),
+    "tools": _LIST,
+    "routing_preferences": _LIST,
+}
 
-_SHAPES: Mapping[Dialect, tuple[tuple[str, bytes, str], ...]] = MappingProxyType(
+_SHAPES: Mapping[Dialect, Mapping[str, tuple[bytes, str]]] = MappingProxyType(
     {
-        Dialect.OPENAI_CHAT: (*_EVERYWHERE, ("messages", *_LIST), ("n", b"-0123456789n", "an integer")),
-        Dialect.ANTHROPIC_MESSAGES: (*_EVERYWHERE, ("messages", *_LIST), ("system", *_TEXT_OR_LIST)),
-        Dialect.OPENAI_RESPONSES: (*_EVERYWHERE, ("input", *_TEXT_OR_LIST), ("instructions", *_TEXT)),
+        Dialect.OPENAI_CHAT: {**_EVERYWHERE, "messages": _LIST, "n": (b"-0123456789n", "an integer")},
+        Dialect.ANTHROPIC_MESSAGES: {**_EVERYWHERE, "messages": _LIST, "system": _TEXT_OR_LIST},
+        Dialect.OPENAI_RESPONSES: {**_EVERYWHERE, "input": _TEXT_OR_LIST, "instructions": _TEXT},
     }
 )
-"""Per dialect: a member, the bytes its value may begin with (null counts as absent), and that in words.
+"""Per dialect and member: the bytes its value may begin with (null counts as absent), and that in words.
 An absent member is the provider's business."""
 
 _INTEGER = re.compile(rb"-?[0-9]{1,9}\Z")
+BACKSLASH = ord("\\")
+"""Looked for as a number: for `bytes in bytes` CPython first raises and drops an exception."""
 _COMMA = re.compile(rb"\s*,")
 
 _encode = msgspec.json.Encoder().encode
@@ -57,6 +59,7 @@ class Head:
     def __init__(
         self, body: bytes, found: dict[str, msgspec.Raw], spans: dict[str, Span], model: str | None
     ) -> None:
+        """`spans`: where at least the members stand that are read here."""
         self.body = body
         self.model = model
         """As written; None when absent or null."""
@@ -79,24 +82,24 @@ class Head:
             return _edited(self.body, [(model[1], model[2], _encode(upstream_model))])
         edits: list[tuple[int, int, bytes]] = []
         if model is None:
-            edits.append(self._insertion(upstream_model, others=len(self._spans) - (cut is not None)))
+            edits.append(self._insertion(upstream_model, others=len(self._members) - (cut is not None)))
         elif self.model != upstream_model:
             edits.append((model[1], model[2], _encode(upstream_model)))
         if cut is not None:
-            edits.append(self._removal(cut))
+            edits.append(self._removal(cut, is_only=len(self._members) == 1))
         return _edited(self.body, sorted(edits))
 
     def _insertion(self, upstream_model: str, others: int) -> tuple[int, int, bytes]:
         at = self.body.index(b"{") + 1
         return at, at, b'"model":' + _encode(upstream_model) + (b"," if others else b"")
 
-    def _removal(self, member: Span) -> tuple[int, int, bytes]:
+    def _removal(self, member: Span, *, is_only: bool) -> tuple[int, int, bytes]:
         """Key, value and one comma: the one behind, or before it when it is the last."""
         key, _, end = member
         behind = _COMMA.match(self.body, end)
         if behind is not None:
             return key, behind.end(), b""
-        if len(self._spans) == 1:
+        if is_only:
             return key, end, b""
         return self.body.rindex(b",", 0, key), end, b""
 
@@ -110,11 +113,11 @@ def read(body: bytes, dialect: Dialect) -> Head:
         raise malformed.explained(body, error) from error
     if nesting.deeper_than(malformed.NESTING_LIMIT, body, found.values()):
         raise malformed.too_deep()
-    spans = members.walk(body, found)
-    for key, first_bytes, expected in _SHAPES[dialect]:
-        span = spans.get(key)
-        if span is not None and body[span[1]] not in first_bytes:
-            _refuse_kind(body, span, key, expected)
+    shapes = _SHAPES[dialect]
+    spans = members.walk(body, found, shapes)
+    for key, span in spans.items():
+        if key in shapes and body[span[1]] not in shapes[key][0]:
+            _refuse_kind(body, span, key, shapes[key][1])
     head = Head(body, found, spans, _model(body, spans))
     stream = spans.get("stream")
     if stream is not None:
@@ -131,7 +134,7 @@ def _model(body: bytes, spans: dict[str, Span]) -> str | None:
     text = body[span[1] : span[2]]
     if text == b"null":
         return None
-    if b"\\" in text:
+    if BACKSLASH in text:
         return msgspec.json.decode(text, type=str)
     return text[1:-1].decode()
 
@@ -155,13 +158,13 @@ def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> tuple[list[Piec
     """The body with some spans replaced; `edits` are in order and do not overlap."""
     if not edits:
         return [body], len(body)
-    source: Piece = body if len(body) <= _JOINED else memoryview(body)
+    source: Piece = body if len(body) <= _COPIED else memoryview(body)
     pieces: list[Piece] = []
     at = 0
+    size = len(body)
     for start, end, replacement in edits:
         pieces += (source[at:start], replacement)
+        size += len(replacement) - (end - start)
         at = end
     pieces.append(source[at:])
-    if source is body:
-        pieces = [b"".join(pieces)]
-    return pieces, sum(map(len, pieces))
+    return pieces, size

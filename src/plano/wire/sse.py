@@ -13,6 +13,8 @@ from plano.errors import UpstreamInvalid
 
 EVENT_LIMIT_BYTES = 16 * 1024 * 1024
 """One event at most; the largest real ones carry a generated image of a few megabytes in base64."""
+CARRIAGE_RETURN = 0x0D
+"""Looked for as a number: for `bytes in bytes` CPython first raises and drops an exception."""
 
 
 class Events:
@@ -67,13 +69,13 @@ class Events:
 def events(whole: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name (or nothing) and data of each event in a run of whole events; a last event without its
     empty line is read too. Comments, ids and events without name or data are passed over."""
-    if b"\r" in whole:
+    if CARRIAGE_RETURN in whole:
         whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     for block in whole.split(b"\n\n"):
         first, _, rest = block.partition(b"\n")
         if not rest and first.startswith(b"data: "):
             yield b"", first[6:]
-        elif first.startswith(b"event: ") and rest.startswith(b"data: ") and b"\n" not in rest:
+        elif first.startswith(b"event: ") and rest.startswith(b"data: ") and rest.find(b"\n") < 0:
             yield first[7:], rest[6:]
         elif block:
             event = _fields(block)
@@ -97,7 +99,7 @@ def _fields(block: bytes) -> tuple[bytes, bytes] | None:
 def _last_end(data: bytes) -> int:
     """Where the last whole event ends; 0 where none does."""
     end = data.rfind(b"\n\n") + 2
-    if b"\r" in data:
+    if CARRIAGE_RETURN in data:
         end = max(end, _behind(data, b"\n\r"), _behind(data, b"\r\r"))
     return end if end > 1 else 0
 
