@@ -70,7 +70,7 @@ def command(data: str, config: Path | None, as_json: bool) -> None:
 def _refuse_one_kind(data: str, contents: Contents) -> None:
     if not contents.without_route:
         raise InputAtFault(
-            f"{named(data)}: expected some lines that belong to no route, with null as their route; found none:"
+            f"{named(data)}: expected some lines that belong to no route, with null as route; found none:"
             " without them, the lowest threshold always looks best"
         )
     if contents.without_route == contents.turns:

@@ -134,7 +134,8 @@ def _overlap(reading: RouteReading, at: int, other: int, lead: float) -> Finding
     rival = reading.routes[other]
     samples = sorted((*reading.samples(at, other), *reading.samples(other, at)), key=lambda each: each.lead)
     message = (
-        f"overlaps {rival.name!r}: its own wordings lead by {lead:.2f} on average;"
+        f"{reading.routes[at].name!r} and {rival.name!r} mean much the same: their own wordings lead by"
+        f" {lead:.2f} on average;"
         f" under {OVERLAP_LEAD:.2f} users' turns get mixed up"
     )
     suggestion, tried = _apart(reading, at, other, lead)

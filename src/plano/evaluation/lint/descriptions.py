@@ -116,7 +116,7 @@ def _catch_all(reading: RouteReading, at: int) -> Finding | None:
         "catch-all",
         at,
         "route",
-        f"is meant for everything else, but of {len(EVERYDAY)} everyday asks it catches {caught}",
+        f"the route is meant for everything else, but of {len(EVERYDAY)} everyday asks it catches {caught}",
         f"{plainer}leave it out and mark a model as 'default: true', which answers what no route fits;"
         " or list what should come here",
         {"caught": float(caught), "asks": float(len(EVERYDAY))},
