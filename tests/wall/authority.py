@@ -30,3 +30,11 @@ class Authority:
         """The authority's certificate as a file, for `overrides.upstream_tls_ca_path`."""
         self._ca.cert_pem.write_to_path(str(path))
         return path
+
+    def write_certificate(self, folder: Path, host: str) -> tuple[Path, Path]:
+        """A certificate for `host` and its key as files, for a server that reads them itself."""
+        issued = self._ca.issue_cert(host)
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        issued.cert_chain_pems[0].write_to_path(str(certificate))
+        issued.private_key_pem.write_to_path(str(key))
+        return certificate, key

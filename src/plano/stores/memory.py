@@ -70,6 +70,9 @@ class MemoryStore:
             return _read(entry)
         return self._put(key, pin, self._now() + ttl_s)
 
+    async def pin(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
+        return self._put(key, pin, self._now() + ttl_s)
+
     async def move(self, key: str, pin: Pin) -> Pin | NoPin | Unavailable:
         entry = self._live(key)
         return _NO_PIN if entry is None else self._put(key, pin, entry.expires)

@@ -12,6 +12,7 @@ its options: a password may stand anywhere in one that is written wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -37,6 +38,7 @@ _KINDS = {
     "redis+sentinel": "sentinel",
     "redis+cluster": "cluster",
 }
+_SERVICE = re.compile(r"[\w.-]+", re.ASCII)  # as Sentinel itself takes them
 _NOS = ("0", "f", "false", "n", "no")
 
 
@@ -119,7 +121,7 @@ def _address(parts: SplitResult, kind: str, options: Mapping[str, str], tls: Tls
     user, password = _credentials(parts)
     path = parts.path.strip("/")
     if kind == "unix":
-        if not parts.path:
+        if not parts.path or (parts.netloc and not parts.netloc.endswith("@")):
             raise AddressInvalid("expected a path: unix:///run/redis.sock")
         user = options.get("username") or options.get("user") or user
         password = options.get("password") or options.get("pass") or password
@@ -130,10 +132,10 @@ def _address(parts: SplitResult, kind: str, options: Mapping[str, str], tls: Tls
         return Address(Cluster(_endpoints(parts, REDIS_PORT)), 0, user, password, tls)
     if kind == "sentinel":
         service, _, database = path.partition("/")
-        if not service:
+        if not _SERVICE.fullmatch(service):
             raise AddressInvalid("expected a service after the hosts: redis+sentinel://host:26379/mymaster")
         known_as = options.get("sentinel_username"), options.get("sentinel_password")
-        sentinels = Sentinels(_endpoints(parts, SENTINEL_PORT), unquote(service), *known_as)
+        sentinels = Sentinels(_endpoints(parts, SENTINEL_PORT), service, *known_as)
         return Address(sentinels, _database(options.get("db", database)), user, password, tls)
     endpoints = _endpoints(parts, REDIS_PORT)
     if len(endpoints) != 1:

@@ -17,6 +17,15 @@ from plano.stores.redis.address import Address, Endpoint, Sentinels, Socket, Tls
 SENTINEL_S = 0.3
 """For one Sentinel; then the next is asked."""
 
+_PLAIN: dict[str, Any] = {
+    "protocol": 2,
+    "driver_info": None,
+    # With limits of its own redis-py sends by `asyncio.wait_for`, which may swallow the cancellation that
+    # ends an operation: one has been seen to take the 5 s that are redis-py's default.
+    "socket_timeout": None,
+    "socket_connect_timeout": None,
+}
+
 
 class MasterUnknown(ConnectionError):
     """No Sentinel that could be reached knows the service's master."""
@@ -71,7 +80,7 @@ class Connector:
         return connection
 
     def _connection(self, at: Endpoint | Socket, **whom: Any) -> AbstractConnection:
-        plain = {"protocol": 2, "driver_info": None, "retry": Retry(NoBackoff(), 0), **whom}
+        plain = {**_PLAIN, "retry": Retry(NoBackoff(), 0), **whom}
         if isinstance(at, Socket):
             return UnixDomainSocketConnection(path=at.path, **plain)
         if self._context is None:

@@ -30,7 +30,7 @@ from plano.stores.redis.address import parse_address
 from plano.stores.redis.link import Link, Reply
 from plano.stores.redis.links import link_to
 from plano.stores.redis.pool import OPENING_S
-from plano.stores.redis.trouble import Trouble, trouble_of
+from plano.stores.redis.trouble import NotRedis, Trouble, trouble_of
 
 PROBE_KEY = f"{KEY_PREFIX} probe"
 """Where the background task writes: a key that no session has, for ids hold no space, and that a user who
@@ -103,7 +103,13 @@ class RedisStore:
         value = render(pin)
         if isinstance(value, Unwritable):
             return Unavailable(value.because)
-        return await self._guarded(lambda: self._pin_first(key, pin, value, max(1, round(ttl_s * 1000))))
+        return await self._guarded(lambda: self._pin_first(key, pin, value, _ms(ttl_s)))
+
+    async def pin(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
+        value = render(pin)
+        if isinstance(value, Unwritable):
+            return Unavailable(value.because)
+        return await self._guarded(lambda: self._pin(key, pin, value, _ms(ttl_s)))
 
     async def move(self, key: str, pin: Pin) -> Pin | NoPin | Unavailable:
         value = render(pin)
@@ -117,7 +123,7 @@ class RedisStore:
         """GETRANGE, so that of a long value no more comes than shows that it is too long."""
         reply = await self._ask(key, "GETRANGE", key, 0, MOST_VALUE_BYTES)
         if not isinstance(reply, bytes):
-            raise _NotRedis
+            raise NotRedis
         if not reply:
             return _NO_PIN
         match read_pin(reply):
@@ -135,6 +141,11 @@ class RedisStore:
                 return held
         return Unavailable(_FOREIGN)
 
+    async def _pin(self, key: str, pin: Pin, value: bytes, ttl_ms: int) -> Pin | Unavailable:
+        if not await self._is_set(key, "SET", key, value, "PX", ttl_ms):
+            raise NotRedis
+        return pin
+
     async def _move(self, key: str, pin: Pin, value: bytes) -> Pin | NoPin | Unavailable:
         is_set = await self._is_set(key, "SET", key, value, "XX", "KEEPTTL")
         return pin if is_set else _NO_PIN
@@ -146,7 +157,7 @@ class RedisStore:
             case None:
                 return False
             case _:
-                raise _NotRedis
+                raise NotRedis
 
     async def _ask(self, key: str, *command: str | bytes | int) -> Reply:
         return await self._link.ask(key, command)
@@ -197,11 +208,12 @@ class RedisStore:
                 await self._link.renew()
             limit_s = self._limits.operation_s
             async with asyncio.timeout(limit_s):
-                await self._is_set(PROBE_KEY, "SET", PROBE_KEY, b"1", "PX", 1000)
+                if not await self._is_set(PROBE_KEY, "SET", PROBE_KEY, b"1", "PX", 1000):
+                    raise NotRedis
         except Exception as error:  # noqa: BLE001 - there is no trouble after which there is no next try
             return trouble_of(error, limit_s)
         return None
 
 
-class _NotRedis(Exception):
-    """A reply that Redis would not give."""
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from redis import exceptions
 
 
+class NotRedis(Exception):
+    """A reply that Redis would not give."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why an operation came to nothing."""
@@ -36,6 +40,7 @@ _ANSWERS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.AskError, "a cluster moves the key just now (ASK)"),
     (exceptions.ClusterDownError, "the cluster is down (CLUSTERDOWN)"),
     (exceptions.MaxConnectionsError, "Redis has too many clients"),
+    (NotRedis, "what answers does not speak Redis"),
     (exceptions.InvalidResponse, "what answers does not speak Redis"),
     (exceptions.TimeoutError, "Redis did not answer in time"),
 )
@@ -43,6 +48,8 @@ _ANSWERS: tuple[tuple[type[Exception], str], ...] = (
 
 def trouble_of(error: Exception, limit_s: float) -> Trouble:
     """What `error` means; `limit_s` is how long was waited."""
+    if type(error) is exceptions.ConnectionError and isinstance(error.__cause__, exceptions.RedisError):
+        error = error.__cause__  # over a Unix socket redis-py wraps what it is told while connecting
     for kind, because in _ANSWERS:
         if isinstance(error, kind):
             return Trouble(because)
