@@ -30,6 +30,7 @@ from plano.observe.recording import InFlight, Recording
 from plano.outward import Outward
 from plano.server.admin import Admin, Render
 from plano.server.app import App
+from plano.server.inference import Sessions
 
 event_loop: Callable[[], asyncio.AbstractEventLoop]
 """uvloop's where it is installed, else the standard one: it is faster, and nothing depends on it."""
@@ -105,10 +106,18 @@ class Gateway:
             now=time.monotonic,
         )
 
+    def _sessions(self) -> Sessions:
+        header = self._configuration.routing.session_cache.tenant_header
+        return Sessions(
+            None if header is None else header.lower().encode("ascii"),
+            self._deciding.session_rules.are_implicit,
+        )
+
     def _server(self, catalog: Catalog, exchange: Exchange) -> Server:
         app = App(
             catalog=catalog,
             exchange=exchange,
+            sessions=self._sessions(),
             recorder=self.recording,
             is_ready=self.is_ready,
             new_id=new_request_id,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from plano.catalog.catalog import Catalog
 from plano.catalog.sources import QuoteSources, quote_sources
@@ -18,6 +19,7 @@ from plano.config.load import Configuration
 from plano.exchange.asking import Asking
 from plano.exchange.ports import Upstream
 from plano.exchange.record import ExchangeRecord
+from plano.exchange.sessions import Claim, SessionFinder, SessionRules
 from plano.http1.alarms import Alarms
 from plano.http1.dial import client_context
 from plano.http1.pool import Pool
@@ -31,8 +33,13 @@ from plano.routing.preference import Preference
 from plano.routing.question import Questions, wording_for
 from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder
+from plano.routing.sessions import Sessions
+from plano.stores.memory import MemoryStore
 from plano.wire.dialects import Codec
 from plano.wire.splice import Head
+
+if TYPE_CHECKING:
+    from plano.stores.redis.store import RedisStore
 
 
 class Deciding:
@@ -64,15 +71,21 @@ class Deciding:
             timeout_s=configuration.routing.decision_timeout_ms / 1000.0,
             now=time.monotonic,
         )
+        self.store = _store(configuration)
         self.ladder = Ladder(
             catalog,
             self.preference,
+            sessions=Sessions(self.store, catalog, self._routes, now=time.monotonic),
             route_explicit_models=configuration.routing.route_explicit_models,
             now=time.monotonic,
         )
+        self.session_rules = _session_rules(configuration)
         self.asking = Asking(
-            InlineRoutes(catalog), budget_tokens=configuration.overrides.orchestrator_model_context_length
+            InlineRoutes(catalog),
+            SessionFinder(self.session_rules, aside=_aside),
+            budget_tokens=configuration.overrides.orchestrator_model_context_length,
         )
+        self._connecting: asyncio.Task[None] | None = None
 
     def _asked_in_turn(self, upstreams: Mapping[str, Upstream]) -> tuple[RouteClassifier, ...]:
         found = self._catalog.router_model
@@ -92,7 +105,10 @@ class Deciding:
 
     def start(self) -> None:
         """Begin to load what answers, and to ask for prices; waits for neither."""
-        self.board.start(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.board.start(loop)
+        if not isinstance(self.store, MemoryStore):
+            self._connecting = loop.create_task(self.store.start(), name="affinity: connecting")
         if self._routes and self._embedded in self._classifiers:
             self._embedded.warm(self._routes)
 
@@ -105,15 +121,45 @@ class Deciding:
         for record in records:
             self.board.observe(record)
 
-    async def decide(self, head: Head, codec: Codec) -> Decision:
+    async def decide(self, head: Head, codec: Codec, claim: Claim | None) -> Decision:
         """The decision for a request. Raises PlanoError."""
         routes = self.asking.routes(head)
-        return await self.ladder.decide(self.asking.asked(head, codec, routes))
+        return await self.ladder.decide(await self.asking.asked(head, codec, routes, claim))
 
     async def close(self) -> None:
         self._embedded.close()
+        if not isinstance(self.store, MemoryStore):
+            if self._connecting is not None:
+                self._connecting.cancel()
+                await asyncio.wait([self._connecting])
+            await self.store.close()
         await self.board.close()
         await self._sources_pool.close()
+
+
+def _store(configuration: Configuration) -> MemoryStore | RedisStore:
+    routing = configuration.routing
+    cache = routing.session_cache
+    if cache.type == "redis" and cache.url is not None:
+        from plano.stores.redis.store import RedisStore  # noqa: PLC0415 - its client only where it is wanted
+
+        return RedisStore.at(cache.url.reveal())
+    return MemoryStore(routing.session_max_entries)
+
+
+def _session_rules(configuration: Configuration) -> SessionRules:
+    routing, caching = configuration.routing, configuration.prompt_caching
+    return SessionRules(
+        ttl_s=float(routing.session_ttl_seconds),
+        by_user_turn=routing.route_on_user_only,
+        implicit_stays=caching.enabled and caching.session_affinity,
+        implicit_ttl_s=None if caching.session_ttl_seconds is None else float(caching.session_ttl_seconds),
+        has_budget=routing.routing_budget is not None,
+    )
+
+
+async def _aside(work: Callable[[], str]) -> str:
+    return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 def _sources_pool(

@@ -25,9 +25,11 @@ from plano.catalog.catalog import Catalog
 from plano.chat.dialect import Dialect
 from plano.config.load import Configuration, find
 from plano.deciding import Deciding
-from plano.errors import InvalidRequest, PlanoError
+from plano.errors import InvalidAffinityId, InvalidRequest, PlanoError
+from plano.exchange.sessions import Claim
 from plano.http1.alarms import Alarms
 from plano.outward import Outward
+from plano.routing.affinity import is_session_id
 from plano.routing.asked import Asked
 from plano.routing.decision_object import DecisionObject, ReasonObject, decision_object
 from plano.routing.preference import Preferred
@@ -83,16 +85,16 @@ class Router:
         model: str | None = None,
         routing_preferences: Sequence[Mapping[str, object]] | None = None,
         dialect: DialectName = "openai_chat",
+        session: str | None = None,
     ) -> DecisionObject:
         """The decision for a conversation: a text, or messages as the dialect writes them.
 
-        `model` is what the request would name. `models` of the answer is `("none",)` when nobody decided.
-        Raises PlanoError for what the gateway would answer with a 4xx: messages that cannot be read, routes
-        that are malformed, a model that is not declared.
+        `model` is what the request would name; `session` what it would say in `X-Model-Affinity`. `models` of
+        the answer is `("none",)` when nobody decided. Raises PlanoError for what the gateway would answer
+        with a 4xx: messages that cannot be read, routes that are malformed, a model that is not declared.
         """
-        return self._run(
-            self._decide(_request(messages, model, routing_preferences, dialect), dialect)
-        ).result()
+        request = _request(messages, model, routing_preferences, dialect)
+        return self._run(self._decide(request, dialect, session)).result()
 
     async def aroute(
         self,
@@ -101,18 +103,21 @@ class Router:
         model: str | None = None,
         routing_preferences: Sequence[Mapping[str, object]] | None = None,
         dialect: DialectName = "openai_chat",
+        session: str | None = None,
     ) -> DecisionObject:
         """As `route`, without holding up the caller's event loop."""
         request = _request(messages, model, routing_preferences, dialect)
-        return await asyncio.wrap_future(self._run(self._decide(request, dialect)))
+        return await asyncio.wrap_future(self._run(self._decide(request, dialect, session)))
 
-    def decide(self, request: bytes, *, dialect: DialectName = "openai_chat") -> DecisionObject:
+    def decide(
+        self, request: bytes, *, dialect: DialectName = "openai_chat", session: str | None = None
+    ) -> DecisionObject:
         """The decision for a whole request body, as it would be sent to the gateway."""
-        return self._run(self._decide(request, dialect)).result()
+        return self._run(self._decide(request, dialect, session)).result()
 
     def refresh(self, *, within_s: float = 5.0) -> None:
-        """Wait until the sources of prices and latencies have been asked once. They are asked in the background
-        from the start; until they have answered, `cheapest` and `fastest` leave the order as written."""
+        """Wait until the sources of prices and latencies have been asked once. They are asked in the
+        background from the start; until they have answered, `cheapest` and `fastest` change no order."""
         self._run(self._life.deciding.refresh(within_s=within_s)).result()
 
     def prefer(self, asked: Asked) -> Preferred:
@@ -140,14 +145,15 @@ class Router:
     ) -> None:
         self.close()
 
-    async def _decide(self, request: bytes, dialect: DialectName) -> DecisionObject:
+    async def _decide(self, request: bytes, dialect: DialectName, session: str | None) -> DecisionObject:
         began = time.perf_counter()
         codec = DIALECTS[Dialect(dialect)]
-        decision = await self._life.deciding.decide(codec.read_request(request), codec)
+        deciding = self._life.deciding
+        claim = _claim(session, are_implicit=deciding.session_rules.are_implicit)
+        decision = await deciding.decide(codec.read_request(request), codec, claim)
         return decision_object(
             decision,
             trace_id=f"{random.getrandbits(128):032x}",
-            session_id=None,
             elapsed_ms=(time.perf_counter() - began) * 1000.0,
         )
 
@@ -190,6 +196,16 @@ class _Life:
 
 def _given(environment: Mapping[str, str] | None) -> Mapping[str, str]:
     return os.environ if environment is None else environment
+
+
+def _claim(session: str | None, *, are_implicit: bool) -> Claim | None:
+    if session is None:
+        return Claim(None, None) if are_implicit else None
+    if not is_session_id(session):
+        raise InvalidAffinityId(
+            f"The session is {session[:40]!r}; expected 1 to 256 visible ASCII characters."
+        )
+    return Claim(session, None)
 
 
 def _request(

@@ -22,6 +22,7 @@ from plano.exchange.heads import debug_line, decision_lines, problem_lines
 from plano.exchange.ports import Call, ClientReply, Recorder, Underway, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
 from plano.exchange.relaying import Relay
+from plano.exchange.sessions import Claim
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import decision_object
@@ -57,6 +58,8 @@ class Ask(msgspec.Struct):
     lines: bytes
     """Field lines that every answer to this request carries."""
     record: ExchangeRecord
+    claim: Claim | None = None
+    """What the head says about the session; None: the request stands alone."""
     telling: Telling | None = None
     """None: the decision is carried out, and told in a few fields."""
 
@@ -167,7 +170,9 @@ class Exchange:
         try:
             head = self._read(errand)
             routes = self._asking.routes(head)
-            decision = self._ladder.at_once(head.model, brings_routes=routes is not None)
+            decision = self._ladder.at_once(
+                head.model, brings_routes=routes is not None, in_session=ask.claim is not None
+            )
             if decision is None or ask.telling is not None:
                 return self._decide(errand, head, routes)
             self._prepare(errand, head, self._known_way(ask.dialect, decision))
@@ -182,7 +187,8 @@ class Exchange:
         error: BaseException | None = None
         try:
             began = self._now()
-            decision = await self._ladder.decide(self._asking.asked(head, errand.codec, routes))
+            asked = await self._asking.asked(head, errand.codec, routes, errand.ask.claim)
+            decision = await self._ladder.decide(asked)
             telling = errand.ask.telling
             if telling is not None and self._tell(errand, telling, decision, began):
                 return
@@ -199,7 +205,7 @@ class Exchange:
         """Whether the decision was all that was asked for; it is answered then."""
         ask = errand.ask
         elapsed_ms = (self._now() - began) * 1000.0
-        told = decision_object(decision, trace_id=telling.trace_id, session_id=None, elapsed_ms=elapsed_ms)
+        told = decision_object(decision, trace_id=telling.trace_id, elapsed_ms=elapsed_ms)
         if not telling.is_all:
             ask.lines += debug_line(told)
             return False

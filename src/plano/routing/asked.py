@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from plano.routing.route_set import RouteSet
+from plano.routing.session import Session
 from plano.routing.utterance import Utterance
 
 
@@ -20,3 +21,5 @@ class Asked:
     May raise PlanoError for a conversation that cannot be read."""
     routes: RouteSet | None = None
     """The routes that the request brings, which replace the configured ones; None: it brings none."""
+    session: Session | None = None
+    """The session that the request belongs to; None: it stands alone."""

@@ -12,12 +12,15 @@ Step = Literal["explicit", "alias", "affinity", "preference", "default"]
 """The rungs of the ladder, and the value of `x-plano-decision`."""
 
 
+Outcome = Literal["chose", "abstained"]
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """What one step of the ladder said."""
 
     step: Step
-    outcome: Literal["chose", "abstained"]
+    outcome: Outcome
     because: str
     route: RouteName | None = None
     """The route that was chosen, or the nearest of those that were not."""
@@ -55,3 +58,9 @@ class Decision:
     """None when nobody decided."""
     reasons: tuple[Reason, ...]
     route: RouteName | None = None
+    session_id: str | None = None
+    """The session that the request belongs to."""
+    is_pinned: bool = False
+    """An earlier decision of the session was used."""
+    has_switched: bool = False
+    """The session had another model before."""

@@ -57,17 +57,15 @@ class DecisionObject(msgspec.Struct, frozen=True):
         return json.dumps(msgspec.to_builtins(self), separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def decision_object(
-    decision: Decision, *, trace_id: str, session_id: str | None, elapsed_ms: float
-) -> DecisionObject:
+def decision_object(decision: Decision, *, trace_id: str, elapsed_ms: float) -> DecisionObject:
     models = tuple(candidate.id for candidate in decision.candidates) or (NOBODY,)
     return DecisionObject(
         models,
         decision.route,
         trace_id,
-        session_id,
-        pinned=False,
-        switched=False,
+        decision.session_id,
+        pinned=decision.is_pinned,
+        switched=decision.has_switched,
         decision=decision.step,
         reasons=tuple(map(_reason_object, decision.reasons)),
         elapsed_ms=round(elapsed_ms, MS_DECIMALS),

@@ -1,8 +1,9 @@
-"""The ladder: explicit, alias, preference, default. Each step answers or abstains with a reason;
-the first that answers is the decision.
+"""The ladder: explicit, alias, affinity, preference, default. Each step answers or abstains with a
+reason; the first that answers is the decision.
 
 What a name leads to never changes while a catalog lives, so decisions for names are made once,
-and at once. Only the preference step has to ask somebody, and only for requests that come to it.
+and at once. Only affinity and preference have to ask somebody, and only for requests that come to
+them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from plano.errors import ModelNotFound, NoModel
 from plano.routing.asked import Asked
 from plano.routing.decision import Candidate, Decision, Reason
 from plano.routing.preference import Preference
+from plano.routing.session import Session
+from plano.routing.sessions import Held, Sessions
 
 MOST_REMEMBERED = 4096
 """Decisions kept for names; wildcard members can be any number."""
@@ -48,13 +51,16 @@ class Ladder:
         catalog: Catalog,
         preference: Preference | None = None,
         *,
+        sessions: Sessions | None = None,
         route_explicit_models: bool = False,
         now: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`preference`: None when nobody can be asked. `route_explicit_models`: routes come before the
-        model that a request names. `now`: seconds, for the time that steps took."""
+        """`preference`: None when nobody can be asked; `sessions`: None when none are kept.
+        `route_explicit_models`: routes come before the model that a request names. `now`: seconds, for the
+        time that steps took."""
         self._catalog = catalog
         self._preference = preference
+        self._sessions = sessions
         self._has_routes = preference is not None and len(preference.routes) > 0
         self._routes_explicit = route_explicit_models
         self._now = now
@@ -62,15 +68,19 @@ class Ladder:
         self._unrouted = replace(self._default, reasons=(*_UNNAMED, _NO_ROUTES, *self._default.reasons))
         self._remembered: dict[str, Decision] = {}
 
-    def at_once(self, requested: str | None, *, brings_routes: bool = False) -> Decision | None:
+    def at_once(
+        self, requested: str | None, *, brings_routes: bool = False, in_session: bool = False
+    ) -> Decision | None:
         """The decision for a request that names `requested` (None: no model named), when nobody has to be
-        asked for it; None: `decide` must. `brings_routes`: the request has routes of its own.
+        asked for it; None: `decide` must. `brings_routes`: the request has routes of its own; `in_session`:
+        it may belong to a session.
 
         Raises ModelNotFound for a name that nothing answers to.
         """
         may_route = self._has_routes or (brings_routes and self._preference is not None)
         if requested is None or requested in NOT_NAMED:
-            return None if may_route else self._unrouted
+            may_stay = in_session and self._sessions is not None
+            return None if may_route or may_stay else self._unrouted
         if may_route and self._routes_explicit:
             return None
         return self._named(requested)
@@ -80,15 +90,45 @@ class Ladder:
 
         Raises ModelNotFound for a name that nothing answers to, and what reading the conversation raises.
         """
-        decision = self.at_once(asked.requested, brings_routes=asked.routes is not None)
-        if decision is not None or self._preference is None:
-            return decision or self._unrouted
-        preferred = await self._preference.choose(asked)
+        brings_routes = asked.routes is not None
+        decision = self.at_once(
+            asked.requested, brings_routes=brings_routes, in_session=asked.session is not None
+        )
+        if decision is not None:
+            return decision
         requested = asked.requested if asked.requested not in NOT_NAMED else None
         before = _UNNAMED if requested is None else (_kept(requested),)
-        reasons = (*before, preferred.reason)
-        if preferred.candidates:
-            return Decision(preferred.candidates, "preference", reasons, preferred.route)
+        if asked.session is None or self._sessions is None:
+            return await self._routed(asked, requested, before)
+        return await self._in_session(asked, asked.session, self._sessions, requested, before)
+
+    async def _in_session(
+        self,
+        asked: Asked,
+        session: Session,
+        sessions: Sessions,
+        requested: str | None,
+        before: tuple[Reason, ...],
+    ) -> Decision:
+        looked = await sessions.look(session)
+        before = (*before, looked.reason)
+        if isinstance(looked, Held) and session.follows:
+            decision = Decision(looked.candidates, "affinity", before, looked.route, is_pinned=True)
+        else:
+            decision = await self._routed(asked, requested, before)
+            decision = await sessions.keep(session, decision, looked)
+        return replace(decision, session_id=session.id)
+
+    async def _routed(self, asked: Asked, requested: str | None, before: tuple[Reason, ...]) -> Decision:
+        """From the preference step downwards."""
+        preference = self._preference
+        if preference is None or (not self._has_routes and asked.routes is None):
+            reasons: tuple[Reason, ...] = (*before, _NO_ROUTES)
+        else:
+            preferred = await preference.choose(asked)
+            reasons = (*before, preferred.reason)
+            if preferred.candidates:
+                return Decision(preferred.candidates, "preference", reasons, preferred.route)
         otherwise = self._default if requested is None else self._named(requested)
         return replace(otherwise, reasons=(*reasons, *otherwise.reasons))
 

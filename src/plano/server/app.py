@@ -13,7 +13,7 @@ from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import JSON, Reply
 from plano.http1.request import Refusal, Request
 from plano.server import problems
-from plano.server.inference import Inference
+from plano.server.inference import Inference, Sessions
 from plano.server.models import Listing
 from plano.wire.dialects import DECISIONS, DIALECTS
 
@@ -34,6 +34,7 @@ class App:
         *,
         catalog: Catalog,
         exchange: Exchange,
+        sessions: Sessions,
         recorder: Recorder,
         is_ready: Callable[[], bool],
         new_id: Callable[[], str],
@@ -46,7 +47,7 @@ class App:
         self._now = now
         self._today = today
         self._posts: dict[str, Inference] = {
-            path: Inference(dialect, exchange, self.record_of, new_id, only_decides=only_decides)
+            path: Inference(dialect, exchange, self.record_of, new_id, sessions, only_decides=only_decides)
             for dialect, codec in DIALECTS.items()
             for path, only_decides in ((codec.path, False), (DECISIONS + codec.path, True))
         }

@@ -12,8 +12,10 @@ from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId, PlanoError, UnsupportedEncoding
 from plano.exchange.exchange import Ask, Errand, Exchange, Telling
 from plano.exchange.record import ExchangeRecord
+from plano.exchange.sessions import Claim
 from plano.http1.reply import Reply
 from plano.http1.request import Request
+from plano.routing.affinity import is_tenant
 from plano.routing.decision_object import trace_id_of
 
 TRACE = b"traceparent"
@@ -32,15 +34,52 @@ FORWARDED = frozenset(
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 """Where clients keep their key; forwarded only to models with `passthrough_auth`."""
 AFFINITY = b"x-model-affinity"
+CACHE = b"x-plano-cache"
+"""`off`: the session is not to be known by how it began."""
 DEBUG = b"x-plano-debug"
 LONGEST_AFFINITY_ID = 256
 
 
+class Sessions(msgspec.Struct, frozen=True):
+    """What of a head tells sessions apart, as configured."""
+
+    tenant_header: bytes | None = None
+    """In lower case; None: there are no tenants."""
+    are_implicit: bool = False
+    """Whether there are sessions that nobody named."""
+
+    def claim(self, request: Request) -> Claim | None:
+        """What the head says of its session; None: the request stands alone. Raises InvalidAffinityId."""
+        fields = request.fields
+        named = fields.get(AFFINITY)
+        if named is not None:
+            _check_affinity(named, doubled=AFFINITY in request.repeated)
+            return Claim(named.decode("ascii"), self._tenant(request))
+        if not self.are_implicit or fields.get(CACHE, b"").lower() == b"off":
+            return None
+        return Claim(None, self._tenant(request))
+
+    def _tenant(self, request: Request) -> str | None:
+        """Nothing is guessed about whose session it is: another's answer might come of it."""
+        header = self.tenant_header
+        if header is None:
+            return None
+        tenant = request.fields.get(header, b"").decode("latin-1")
+        if header in request.repeated or not (tenant == "" or is_tenant(tenant)):
+            raise InvalidAffinityId(
+                f"{header.decode('ascii')} says whose session this is; expected one value of 1 to "
+                f"{LONGEST_AFFINITY_ID} visible ASCII characters."
+            )
+        return tenant
+
+
 class Facts(msgspec.Struct, frozen=True):
-    """What an exchange gets to know of a head that has passed `check`."""
+    """What an exchange gets to know of a head."""
 
     forwarded: Sequence[tuple[bytes, bytes]]
     credential: Callable[[], Sequence[tuple[bytes, bytes]]]
+    claim: Claim | None
+    """What it says of the session."""
     is_debugged: bool
     """The decision is to be told in full, beside the answer."""
 
@@ -54,10 +93,12 @@ class Inference:
         exchange: Exchange,
         record_of: Callable[[Request], ExchangeRecord],
         new_id: Callable[[], str],
+        sessions: Sessions,
         *,
         only_decides: bool = False,
     ) -> None:
         """`new_id` gives 32 hex digits."""
+        self._sessions = sessions
         self._dialect = dialect
         self._exchange = exchange
         self._record_of = record_of
@@ -78,21 +119,19 @@ class Inference:
             facts.credential,
             b"x-request-id: %b\r\n" % record.request_id.encode("ascii"),
             record,
+            facts.claim,
         )
         if self._only_decides or facts.is_debugged:
             trace_id = trace_id_of(request.fields) or self._new_id()
             ask.telling = Telling(trace_id, is_all=self._only_decides)
         return self._exchange.answer(ask, reply)
 
-    @staticmethod
-    def _facts(request: Request) -> Facts:
+    def _facts(self, request: Request) -> Facts:
         """What the head says; worked out once for a head that is known again."""
         known = request.known
         if known is not None and isinstance(known.notes, Facts):
             return known.notes
-        check(request)
-        is_debugged = request.fields.get(DEBUG, b"").lower() == b"true"
-        facts = Facts(_forwarded(request), partial(_credential, request.fields), is_debugged)
+        facts = facts_of(request, self._sessions)
         if known is not None:
             known.notes = facts
         return facts
@@ -113,15 +152,19 @@ def _credential(fields: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:
     return [(name, fields[name]) for name in CREDENTIALS if name in fields]
 
 
-def check(request: Request) -> None:
-    """Refuse what cannot be read or must not be guessed, before the body is looked at."""
+def facts_of(request: Request, sessions: Sessions) -> Facts:
+    """What the head says. Raises PlanoError for what cannot be read or must not be guessed, before the body
+    is looked at."""
     fields = request.fields
     coding = fields.get(b"content-encoding")
     if coding is not None and coding.strip().lower() not in (b"", b"identity"):
         raise _unread_coding(coding)
-    affinity = fields.get(AFFINITY)
-    if affinity is not None:
-        _check_affinity(affinity, doubled=AFFINITY in request.repeated)
+    return Facts(
+        _forwarded(request),
+        partial(_credential, fields),
+        sessions.claim(request),
+        fields.get(DEBUG, b"").lower() == b"true",
+    )
 
 
 def _unread_coding(coding: bytes) -> PlanoError:

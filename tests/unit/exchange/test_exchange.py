@@ -17,6 +17,7 @@ from plano.exchange.asking import Asking
 from plano.exchange.exchange import Ask, Errand, Exchange, Timing
 from plano.exchange.ports import Call, Outcome, ReplySink
 from plano.exchange.record import ExchangeRecord
+from plano.exchange.sessions import SessionFinder, SessionRules
 from plano.routing.inline import InlineRoutes
 from plano.routing.router import Ladder
 from tests.unit.exchange.sides import ClientSide, UpstreamSide, blank
@@ -36,6 +37,10 @@ CATALOG = build(
     )
 )
 Play = Callable[[ReplySink], Awaitable[None]]
+
+
+async def at_once(work: Callable[[], str]) -> str:
+    return work()
 
 
 class Upstream:
@@ -76,7 +81,9 @@ class Stage:
         ticks = count(1)
         self._exchange = Exchange(
             ladder=Ladder(CATALOG),
-            asking=Asking(InlineRoutes(CATALOG), budget_tokens=8192),
+            asking=Asking(
+                InlineRoutes(CATALOG), SessionFinder(SessionRules(600.0), aside=at_once), budget_tokens=8192
+            ),
             upstreams={"https": self.upstream},
             recorder=self.book,
             timing=Timing(first_byte_s=120.0, exchange_s=300.0, reply_bytes=1_000_000),

@@ -29,19 +29,21 @@ DECISION = Decision(
         ),
     ),
     RouteName("Übersetzen"),
+    session_id="s",
+    is_pinned=True,
 )
 
 
 def test_the_object_has_the_contracts_keys_in_its_order() -> None:
     """Programs of others read it."""
-    rendered = decision_object(DECISION, trace_id=TRACE, session_id="s", elapsed_ms=1.4).as_json()
+    rendered = decision_object(DECISION, trace_id=TRACE, elapsed_ms=1.4).as_json()
 
     assert json.loads(rendered) == {
         "models": ["openai/large", "openai/small"],
         "route": "Übersetzen",
         "trace_id": TRACE,
         "session_id": "s",
-        "pinned": False,
+        "pinned": True,
         "switched": False,
         "decision": "preference",
         "reasons": [
@@ -64,14 +66,14 @@ def test_the_object_has_the_contracts_keys_in_its_order() -> None:
 
 def test_nobody_is_called_none() -> None:
     """As the original says it."""
-    nobody = decision_object(Decision((), None, ()), trace_id=TRACE, session_id=None, elapsed_ms=0.0)
+    nobody = decision_object(Decision((), None, ()), trace_id=TRACE, elapsed_ms=0.0)
 
     assert (nobody.models, nobody.route, nobody.decision) == (("none",), None, None)
 
 
 def test_the_field_is_visible_ascii_and_the_same_object() -> None:
     """A header field carries nothing else."""
-    rendered = decision_object(DECISION, trace_id=TRACE, session_id=None, elapsed_ms=1.4)
+    rendered = decision_object(DECISION, trace_id=TRACE, elapsed_ms=1.4)
 
     field = rendered.as_field()
 

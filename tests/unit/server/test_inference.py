@@ -34,7 +34,7 @@ AFFINITY = b"x-model-affinity"
 )
 def test_a_head_that_must_not_be_guessed_at_is_refused(found: Request, problem: type[PlanoError]) -> None:
     with pytest.raises(problem):
-        inference.check(found)
+        inference.facts_of(found, inference.Sessions())
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_a_head_that_must_not_be_guessed_at_is_refused(found: Request, problem: 
 )
 def test_an_ordinary_head_passes(found: Request) -> None:
     """Content types are not looked at: the body says what it is."""
-    inference.check(found)
+    inference.facts_of(found, inference.Sessions())

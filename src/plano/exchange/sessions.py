@@ -1,0 +1,106 @@
+"""Which session a request belongs to: by the id its client gave, or by how the conversation began."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from plano.chat.conversation import Conversation
+from plano.routing.affinity import session_key
+from plano.routing.envelopes import words_of
+from plano.routing.implicit_session import Beginning, ImplicitSessions, beginning_of, implicit_session
+from plano.routing.session import Session
+
+T = TypeVar("T")
+Aside = Callable[[Callable[[], T]], Awaitable[T]]
+"""Runs something that takes long where it holds up nobody."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What the head of a request says about its session."""
+
+    session_id: str | None
+    """As `X-Model-Affinity` has it; None: a session is known by how it began."""
+    tenant: str | None
+    """None where no tenant header is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How sessions are kept, as configured."""
+
+    ttl_s: float
+    by_user_turn: bool = False
+    """A new turn of the user's is decided anew, and what an agent does about it follows."""
+    implicit_stays: bool = False
+    """A session that nobody named stays on its model as a named one does."""
+    implicit_ttl_s: float | None = None
+    """For such a session; None: as for the others."""
+    has_budget: bool = False
+    """Changing models is judged by what it costs."""
+
+    @property
+    def are_implicit(self) -> bool:
+        """Whether there are sessions that nobody named."""
+        return self.by_user_turn or self.implicit_stays or self.has_budget
+
+
+class SessionFinder:
+    """Tells sessions apart; remembers how those it has seen lately began."""
+
+    def __init__(self, rules: SessionRules, *, aside: Aside[str]) -> None:
+        self.rules = rules
+        self._aside = aside
+        self._known = ImplicitSessions()
+
+    async def find(self, claim: Claim, conversation: Callable[[], Conversation]) -> Session | None:
+        """The session; None for a request that stands alone. Raises what reading the conversation raises."""
+        rules = self.rules
+        if claim.session_id is not None:
+            key = session_key(claim.tenant, claim.session_id)
+            return Session(claim.session_id, key, stays=True, is_user_turn=True, ttl_s=rules.ttl_s)
+        if not rules.are_implicit:
+            return None
+        spoken = conversation()
+        beginning = _beginning(claim.tenant, spoken)
+        if beginning is None:
+            return None
+        session_id = await self._implicit(beginning)
+        return Session(
+            session_id,
+            session_key(claim.tenant, session_id),
+            stays=rules.implicit_stays,
+            is_user_turn=not rules.by_user_turn or _is_user_turn(spoken),
+            ttl_s=rules.implicit_ttl_s or rules.ttl_s,
+        )
+
+    async def _implicit(self, beginning: Beginning) -> str:
+        known = self._known.known(beginning)
+        if known is not None:
+            return known
+        if beginning.is_large:
+            found = await self._aside(lambda: implicit_session(beginning))
+        else:
+            found = implicit_session(beginning)
+        return self._known.learn(beginning, found)
+
+
+def _beginning(tenant: str | None, spoken: Conversation) -> Beginning | None:
+    """None where the user has said nothing that it could be known by."""
+    first = next((turn.text for turn in spoken.turns if turn.role == "user" and turn.text), None)
+    if first is None:
+        return None
+    return beginning_of(tenant, spoken.instructions(), spoken.tool_names(), first)
+
+
+def _is_user_turn(spoken: Conversation) -> bool:
+    """Whether the last message is the user's and says or shows something: tool output and what agents write
+    in the user's name do not."""
+    last = next(spoken.newest_first(), None)
+    if last is None or not last.may_be_users():
+        return False
+    turn = last.read()
+    return turn.role == "user" and (turn.has_attachment or bool(words_of(*turn.texts)))

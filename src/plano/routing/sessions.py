@@ -1,0 +1,127 @@
+"""The affinity step: a session that was decided stays on its model, for as long as its pin lasts.
+
+A pin is checked whenever it is read, for what it names may be gone. The store may be in trouble: then
+there is no affinity for this request, and the reasons say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from plano.catalog.catalog import Catalog, Found
+from plano.catalog.names import RouteName
+from plano.routing.affinity import NoPin, Pin, Unavailable
+from plano.routing.decision import Candidate, Decision, Outcome, Reason
+from plano.routing.ports import AffinityStore
+from plano.routing.route_set import RouteSet
+from plano.routing.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The session has a pin, and what it names is still there."""
+
+    pin: Pin
+    candidates: tuple[Candidate, ...]
+    """The pinned model, then the others of its route."""
+    reason: Reason
+
+    @property
+    def route(self) -> RouteName | None:
+        return self.reason.route
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeld:
+    """No pin that could be used."""
+
+    reason: Reason
+    may_keep: bool
+    """Whether there is a store to write to."""
+    is_stale: bool = False
+    """There is a pin, and it has to give way."""
+
+
+class Sessions:
+    """Reads and writes the pins of sessions."""
+
+    def __init__(
+        self, store: AffinityStore, catalog: Catalog, routes: RouteSet, *, now: Callable[[], float]
+    ) -> None:
+        """`now`: seconds, for the time that the step took."""
+        self._store = store
+        self._catalog = catalog
+        self._routes = routes
+        self._now = now
+
+    async def look(self, session: Session) -> Held | NotHeld:
+        """What the session's pin says."""
+        began = self._now()
+        found = await self._store.read(session.key)
+        match found:
+            case Pin():
+                return self._checked(found, session, began)
+            case NoPin():
+                return NotHeld(self._abstained("nothing is pinned for this session", began), may_keep=True)
+            case Unavailable(because):
+                reason = self._abstained(f"{self._store.name}: {because}", began)
+                return NotHeld(reason, may_keep=False)
+            case _:
+                assert_never(found)
+
+    async def keep(self, session: Session, decision: Decision, before: Held | NotHeld) -> Decision:
+        """Remember a decision for the session's next requests; the decision that holds. Where another request
+        of the session was first, that is the other one's."""
+        if not decision.candidates or (isinstance(before, NotHeld) and not before.may_keep):
+            return decision
+        pin = Pin(decision.candidates[0].id, decision.route)
+        if isinstance(before, Held) or before.is_stale:
+            if isinstance(before, Held) and _same(before.pin, pin) and session.stays:
+                return decision
+            await self._store.pin(session.key, pin, session.ttl_s)
+            return decision
+        began = self._now()
+        holds = await self._store.pin_first(session.key, pin, session.ttl_s)
+        if isinstance(holds, Unavailable) or _same(holds, pin):
+            return decision
+        theirs = self._checked(holds, session, began)
+        if isinstance(theirs, NotHeld):
+            return decision
+        reason = replace(theirs.reason, because="another request of this session was decided first")
+        return Decision(
+            theirs.candidates, "affinity", (*decision.reasons, reason), theirs.route, is_pinned=True
+        )
+
+    def _checked(self, pin: Pin, session: Session, began: float) -> Held | NotHeld:
+        """A model that is no longer declared under its full name is no model to stay on."""
+        found = self._catalog.find(pin.model_name)
+        if not isinstance(found, Found) or found.id != pin.model_name:
+            because = "the session is pinned to a model that is no longer declared"
+            return NotHeld(self._abstained(because, began), may_keep=True, is_stale=True)
+        pinned = Candidate.of(found)
+        route = None if pin.route_name is None else RouteName(pin.route_name)
+        if session.follows:
+            reason = self._reason("chose", "the session stays on its model", route, began)
+        else:
+            reason = self._reason("abstained", "a new turn of the user's is decided anew", route, began)
+        return Held(pin, (pinned, *self._others(route, pinned)), reason)
+
+    def _others(self, route: RouteName | None, pinned: Candidate) -> Sequence[Candidate]:
+        known = None if route is None else self._routes.named(route)
+        if known is None:
+            return ()
+        candidates = map(Candidate.of, known.candidates)
+        return [candidate for candidate in candidates if candidate.id != pinned.id]
+
+    def _abstained(self, because: str, began: float) -> Reason:
+        return self._reason("abstained", because, None, began)
+
+    def _reason(self, outcome: Outcome, because: str, route: RouteName | None, began: float) -> Reason:
+        elapsed_ms = (self._now() - began) * 1000.0
+        return Reason("affinity", outcome, because, route, elapsed_ms=elapsed_ms)
+
+
+def _same(one: Pin, other: Pin) -> bool:
+    return one.model_name == other.model_name and one.route_name == other.route_name
