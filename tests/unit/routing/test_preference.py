@@ -10,6 +10,8 @@ import pytest
 
 from plano.catalog.catalog import Catalog, Endpoint, Found, Model, Route
 from plano.catalog.names import ModelId, ProviderId, RouteName
+from plano.catalog.prices import Price
+from plano.catalog.prices import Price
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidRequest, ModelNotFound, NoModel
 from plano.routing.asked import Asked
@@ -73,6 +75,12 @@ class Prices:
 
     def usd_per_mtok(self, model: ModelId) -> float | None:
         return {"openai/large": 12.5, "openai/small": 0.75}.get(model)
+
+    def rates(self, model: ModelId) -> Price | None:
+        return None
+
+    def rates(self, model: ModelId) -> Price | None:
+        return None
 
     def latency_s(self, model: ModelId) -> float | None:
         return None
