@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from plano.catalog.catalog import Found, Model
 from plano.catalog.names import ModelId, ProviderId
 from plano.catalog.providers import known_providers
+
+if TYPE_CHECKING:
+    from genai_prices.types import TieredPrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,11 @@ class Price:
 
     input_usd_per_mtok: float
     output_usd_per_mtok: float
+    cached_usd_per_mtok: float | None = None
+    """For input that the provider's prompt cache holds; None where it is not known."""
+    cache_write_usd_per_mtok: float | None = None
+    """For input that is put into the cache, at its ordinary lifetime; None where it is not known, which most
+    often means that it is input like any other."""
 
     @property
     def both(self) -> float:
@@ -41,29 +51,54 @@ def price_of(model: Model, upstream_model: str | None = None) -> Price | None:
     return _price(model.provider, upstream_model or model.upstream_model)
 
 
-def price_at(full: str) -> Price | None:
-    """What the provider takes for the model in `<provider>/<model id>`; None where it is not known."""
+def price_at(full: str, *, of_the_day: bool = True) -> Price | None:
+    """What the provider takes for the model in `<provider>/<model id>`; None where it is not known.
+
+    Some prices change with the date or the hour: those of now, or, not `of_the_day`, those of the moment
+    the table was made, which are the same tomorrow.
+    """
     provider, _, upstream_model = full.partition("/")
-    return _price(ProviderId(provider), upstream_model)
+    return _price(ProviderId(provider), upstream_model, of_the_day=of_the_day)
 
 
-def _price(provider_id: ProviderId, upstream_model: str) -> Price | None:
+def _price(provider_id: ProviderId, upstream_model: str, *, of_the_day: bool = True) -> Price | None:
     provider = known_providers().get(provider_id)
     if provider is None or provider.prices is None:
         return None
     from genai_prices import Usage, calc_price  # noqa: PLC0415 - 150 ms that only who asks should pay
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as above
 
     thousand_each = Usage(input_tokens=1000, output_tokens=1000)
+    moment = None if of_the_day else get_snapshot().timestamp
     try:
-        price = calc_price(thousand_each, upstream_model, provider_id=provider.prices)
+        price = calc_price(
+            thousand_each, upstream_model, provider_id=provider.prices, genai_request_timestamp=moment
+        )
     except (LookupError, ValueError):
         return None
-    return Price(float(price.input_price) * 1000, float(price.output_price) * 1000)
+    return Price(
+        float(price.input_price) * 1000,
+        float(price.output_price) * 1000,
+        _lowest_tier(price.model_price.cache_read_mtok),
+        _lowest_tier(price.model_price.cache_write_mtok),
+    )
 
 
-def price_known_as(model: ModelId, aliases: Mapping[ModelId, tuple[str, ...]]) -> Price | None:
+def _lowest_tier(rate: Decimal | TieredPrices | None) -> float | None:
+    match rate:
+        case None:
+            return None
+        case Decimal():
+            return float(rate)
+        case _:
+            return float(rate.base)
+
+
+def price_known_as(
+    model: ModelId, aliases: Mapping[ModelId, tuple[str, ...]], *, of_the_day: bool = True
+) -> Price | None:
     """The price of a model under the first of its aliases that has one, else under its own name."""
-    priced = (price_at(name) for name in (*aliases.get(model, ()), model))
+    priced = (price_at(name, of_the_day=of_the_day) for name in (*aliases.get(model, ()), model))
     return next((price for price in priced if price is not None), None)
 
 

@@ -17,6 +17,9 @@ from plano.chat.dialect import Dialect
 SIMULATED: Final = "simulated"
 """The provider that lives in this process."""
 DEFAULT_PREFIX: Final = "/v1"
+PROMPT_CACHE_S: Final = 300.0
+"""How long a prompt cache is believed to last where its provider says nothing: the shortest that any
+documents. To believe in a cache that is gone would keep sessions on a model for nothing."""
 _PORTS: Final = {"http": 80, "https": 443, SIMULATED: 0}
 _PACE: Final[Mapping[str, float]] = {"first_token_ms": 600_000, "tokens_per_s": 1_000_000, "tokens": 100_000}
 """What sets the pace of simulated models, and the most each may be."""
@@ -50,6 +53,7 @@ class Provider:
     passthrough: bool = False
     prices: str | None = None
     models_dev: str | None = None
+    prompt_cache_s: float = PROMPT_CACHE_S
 
 
 @cache
@@ -58,6 +62,12 @@ def known_providers() -> Mapping[str, Provider]:
     text = get_data(__name__, "providers.yaml")  # importlib.resources costs ten times the import
     rows = yaml.load(text or b"", Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
     return {name: _provider(name, row) for name, row in rows.items()}
+
+
+def prompt_cache_s(model: str) -> float:
+    """For how many seconds after its last use the provider of `<provider>/<model id>` keeps a prompt."""
+    row = known_providers().get(model.partition("/")[0])
+    return PROMPT_CACHE_S if row is None else row.prompt_cache_s
 
 
 def _provider(name: str, row: Mapping[str, Any]) -> Provider:

@@ -106,7 +106,7 @@ def _rows(catalog: Catalog, board: Board, *, members: bool) -> Iterator[Row]:
 
 
 def _row(model: Model, names: tuple[str, ...], full: ModelId, catalog: Catalog, board: Board) -> Row:
-    price = None if is_wildcard(full) else board.price(full)
+    price = None if is_wildcard(full) else board.rates(full)
     prices, _ = board.states
     return Row(
         full,

@@ -59,14 +59,17 @@ class Board:
         sources: QuoteSources,
         *,
         fetch: Fetch,
+        prices_sessions: bool = False,
         now: Callable[[], float] = time.monotonic,
         today: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`now`: the clock of the records that `observe` is given; the rest is for refreshing."""
+        """`prices_sessions`: a routing budget compares the models that a session moves between, so that all
+        prices should be there from the start; `now`: the clock of the records that `observe` is given; the
+        rest is for refreshing."""
         clock = Clock(today, chance, sleep)
-        compared = _compared_by_price(catalog)
+        compared = _candidates(catalog) if prices_sessions else _compared_by_price(catalog)
         self._prices: Prices
         self._latencies: Latencies
         if sources.prices.provider == "bundled":
@@ -80,11 +83,11 @@ class Board:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self.observe: Final = self._latencies.observe
         """To be called with every finished exchange; takes well under a microsecond."""
-        self.price: Final = self._prices.price
+        self.rates: Final = self._prices.price
         """What `usd_per_mtok` adds up."""
 
     def usd_per_mtok(self, model: ModelId) -> float | None:
-        price = self._prices.price(model)
+        price = self.rates(model)
         return None if price is None else price.both
 
     def latency_s(self, model: ModelId) -> float | None:
@@ -129,3 +132,10 @@ def _compared_by_price(catalog: Catalog) -> tuple[ModelId, ...]:
     """The models that some route orders by price, each once."""
     routes = (route for route in catalog.routes if route.prefer == "cheapest")
     return tuple({found.id: None for route in routes for found in route.candidates})
+
+
+def _candidates(catalog: Catalog) -> tuple[ModelId, ...]:
+    """The models that a session may move between, each once: those of routes, and those declared in full."""
+    routed = (found.id for route in catalog.routes for found in route.candidates)
+    declared = (model.id for model in catalog.models if not model.is_wildcard)
+    return tuple(dict.fromkeys((*routed, *declared)))

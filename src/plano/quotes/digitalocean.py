@@ -26,6 +26,9 @@ _EXPECTED = "an object with a list of models in 'data'"
 class _Pricing(msgspec.Struct):
     input_price_per_million: float
     output_price_per_million: float
+    cache_read_input_price_per_million: object = None
+    input_cache_read: object = None
+    """The same under the name that newer entries have."""
 
 
 class _Model(msgspec.Struct):
@@ -92,4 +95,13 @@ def _price(model: _Model) -> Price | None:
     if not any(amounts):
         return None
     factor = 1e6 if max(amounts) < BETWEEN_UNITS else 1.0
-    return checked_price(*(round(amount * factor, 9) for amount in amounts))
+    put_in, put_out = (round(amount * factor, 9) for amount in amounts)
+    return checked_price(put_in, put_out, _cached(pricing, factor))
+
+
+def _cached(pricing: _Pricing, factor: float) -> float | None:
+    """What is read from the cache; 0, here too, says that nobody has filled it in."""
+    for amount in (pricing.cache_read_input_price_per_million, pricing.input_cache_read):
+        if isinstance(amount, int | float) and amount:
+            return round(amount * factor, 9)
+    return None

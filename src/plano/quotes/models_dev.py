@@ -1,7 +1,8 @@
 """Prices from models.dev: one document with all providers, their models, and US dollars for a million tokens.
 
-https://models.dev/api.json is an object `{provider: {"models": {model: {"cost": {"input", "output", …}}}}}`.
-A price of 0 is one: there are free models. Prices of longer contexts, of caches and of audio are left out.
+https://models.dev/api.json is an object `{provider: {"models": {model: {"cost": {"input", "output", …}}}}}`;
+`cache_read` and `cache_write` may stand beside. A price of 0 is one: there are free models. Prices of longer
+contexts and of audio are left out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _EXPECTED = "an object of providers with their models"
 class _Cost(msgspec.Struct):
     input: float
     output: float
+    cache_read: object = None
+    cache_write: object = None
 
 
 class _Model(msgspec.Struct):
@@ -71,7 +74,9 @@ def _add(prices: dict[str, Price], provider: str, models: dict[str, msgspec.Raw]
         try:
             cost = msgspec.json.decode(entry, type=_Model).cost
             if cost is not None:
-                prices[f"{provider}/{name}"] = checked_price(cost.input, cost.output)
+                prices[f"{provider}/{name}"] = checked_price(
+                    cost.input, cost.output, cost.cache_read, cost.cache_write
+                )
         except UNUSABLE:
             ignored += 1
     return ignored

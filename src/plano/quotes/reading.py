@@ -46,12 +46,24 @@ def decoded(document: bytes | msgspec.Raw, shape: type[Shape], *, expected: str)
         raise SourceFailed(f"the answer is not JSON; expected {expected}") from error
 
 
-def checked_price(input_usd_per_mtok: float, output_usd_per_mtok: float) -> Price:
-    """Raises ValueError for an amount that is no list price."""
+def checked_price(
+    input_usd_per_mtok: float, output_usd_per_mtok: float, cached: object = None, cache_write: object = None
+) -> Price:
+    """Raises ValueError for an amount that is no list price.
+
+    `cached` and `cache_write` are whatever the source has there: where that is no price it is not known,
+    which costs the model nothing else.
+    """
     for amount in (input_usd_per_mtok, output_usd_per_mtok):
         if not 0 <= amount <= HIGHEST_USD_PER_MTOK:
             raise ValueError(f"expected 0 to {HIGHEST_USD_PER_MTOK:g} US dollars; got {amount:g}")
-    return Price(input_usd_per_mtok, output_usd_per_mtok)
+    return Price(input_usd_per_mtok, output_usd_per_mtok, _if_price(cached), _if_price(cache_write))
+
+
+def _if_price(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= HIGHEST_USD_PER_MTOK else None
 
 
 async def offloaded(work: Callable[[Given], Made], given: Given) -> Made:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from plano.catalog.names import ModelId
+from plano.catalog.prices import Price
 from plano.routing.affinity import NoPin, Pin, StoreState, Unavailable
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
@@ -35,6 +36,9 @@ class Quotes(Protocol):
     def usd_per_mtok(self, model: ModelId) -> float | None:
         """Input and output list price together, in US dollars for a million tokens; None: not known."""
 
+    def rates(self, model: ModelId) -> Price | None:
+        """The list prices one by one, those of the prompt cache among them; None: not known."""
+
     def latency_s(self, model: ModelId) -> float | None:
         """How long the model takes, in seconds by the source's own measure; None: not known."""
 
@@ -59,6 +63,9 @@ class AffinityStore(Protocol):
 
     async def pin_first(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
         """Pin `key` for `ttl_s` seconds unless it is pinned: the first wins. The pin that holds."""
+
+    async def pin(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
+        """Put `pin` under `key` for `ttl_s` seconds, whatever was there."""
 
     async def move(self, key: str, pin: Pin) -> Pin | NoPin | Unavailable:
         """Put `pin` in the place of the one under `key`, for the rest of its time. The pin that holds;

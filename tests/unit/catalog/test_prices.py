@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import get_snapshot
 
 from plano.catalog.build import build
 from plano.catalog.catalog import Catalog, Model
-from plano.catalog.prices import known_members, price_of
+from plano.catalog.prices import known_members, price_at, price_of
 from plano.config.configuration import Configuration, ProviderRow
 
 
@@ -28,6 +30,29 @@ def test_well_known_models_have_a_price(name: str) -> None:
 
     assert price is not None
     assert 0 < price.input_usd_per_mtok < price.output_usd_per_mtok < price.both
+
+
+def test_what_the_cache_holds_is_read_at_a_price_of_its_own() -> None:
+    """The lowest of several tiers, like the others; who writes for nothing has no price for it."""
+    sonnet, mini = price_at("anthropic/claude-sonnet-4-5"), price_at("openai/gpt-4o-mini")
+
+    assert sonnet is not None
+    assert mini is not None
+    assert (sonnet.cached_usd_per_mtok, sonnet.cache_write_usd_per_mtok) == (0.3, 3.75)
+    assert (mini.cached_usd_per_mtok, mini.cache_write_usd_per_mtok) == (0.075, None)
+
+
+def test_prices_of_the_tables_own_date_are_the_same_tomorrow() -> None:
+    """What is worked out from a file must come out again."""
+    usage, made_at = Usage(input_tokens=1000), get_snapshot().timestamp
+    then = calc_price(
+        usage, "deepseek-chat", provider_id="deepseek", genai_request_timestamp=made_at
+    ).total_price
+
+    price = price_at("deepseek/deepseek-chat", of_the_day=False)
+
+    assert price is not None
+    assert price.input_usd_per_mtok == pytest.approx(float(then) * 1000)
 
 
 def test_what_is_not_known_has_no_price() -> None:

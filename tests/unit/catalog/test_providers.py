@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from plano.catalog.catalog import Endpoint
-from plano.catalog.providers import UnusableUrl, custom_provider, endpoints, known_providers
+from plano.catalog.providers import (
+    UnusableUrl,
+    custom_provider,
+    endpoints,
+    known_providers,
+    prompt_cache_s,
+)
 from plano.chat.dialect import Dialect
 from plano.config.environment import KEY_VARIABLES, NOT_ENOUGH
 
@@ -181,3 +187,18 @@ def test_a_declared_model_in_a_path_stays_one_segment(model: str, segment: str) 
     found = endpoints(azure, "https://x.openai.azure.com", model)
 
     assert found[CHAT].path == f"/openai/deployments/{segment}/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds"),
+    [
+        ("anthropic/claude-sonnet-4-5", 300),
+        ("deepseek/deepseek-chat", 7200),
+        ("gemini/gemini-2.5-pro", 300),
+        ("mine/llama", 300),
+        ("no slash", 300),
+    ],
+)
+def test_a_prompt_cache_lasts_as_long_as_its_provider_says(model: str, seconds: float) -> None:
+    """Five minutes where it says nothing."""
+    assert prompt_cache_s(model) == seconds

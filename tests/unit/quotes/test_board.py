@@ -66,6 +66,16 @@ def test_bundled_prices_are_there_from_the_start_when_a_route_compares_them() ->
     assert 0 < (quoted[0] or 0) < (quoted[1] or 0)
 
 
+def test_bundled_prices_are_there_from_the_start_when_sessions_are_priced() -> None:
+    """The first change of a session is judged by them, whatever routes compare."""
+    quotes = Board(catalog(), QuoteSources(), fetch=NOBODY, prices_sessions=True)
+
+    rates = quotes.rates(SONNET)
+
+    assert rates is not None
+    assert (rates.cached_usd_per_mtok or 0) < rates.input_usd_per_mtok
+
+
 def test_an_alias_may_name_a_model_of_the_bundled_table() -> None:
     """A deployment or a mirror has a name of its own, and somebody else's price."""
     aliases = {ModelId("mine/deployed"): ("openai/nothing", "openai/gpt-4o-mini")}
@@ -90,13 +100,13 @@ async def test_bundled_prices_are_loaded_when_they_are_first_asked_for() -> None
 
 
 async def test_input_and_output_are_added_up() -> None:
-    """The price a million tokens each way would have; `price` tells them apart."""
+    """The price a million tokens each way would have; `rates` tells them apart."""
     network = Network(prices(openai=(0.25, 2.0)))
     quotes = board(listed(openai__gpt_4o_mini=("openai/m",)), network)
 
     await quotes.refresh(within_s=5.0)
 
-    price = quotes.price(MINI)
+    price = quotes.rates(MINI)
     assert price is not None
     assert (price.input_usd_per_mtok, price.output_usd_per_mtok, quotes.usd_per_mtok(MINI)) == (
         0.25,

@@ -19,9 +19,9 @@ def entry(name: str, pricing: Any, creator: str | None = "OpenAI") -> dict[str, 
     return {"id": "1", "model_id": name, "name": name, "creator": creator, "pricing": pricing}
 
 
-def per_million(put_in: Any, put_out: Any) -> dict[str, Any]:
+def per_million(put_in: Any, put_out: Any, **cached: Any) -> dict[str, Any]:
     """The service's names, whatever the unit."""
-    return {"input_price_per_million": put_in, "output_price_per_million": put_out, "input_cache_read": 1e-9}
+    return {"input_price_per_million": put_in, "output_price_per_million": put_out, **cached}
 
 
 def page(*entries: Any, number: int = 1, pages: int = 1) -> bytes:
@@ -40,6 +40,28 @@ def test_prices_for_a_million_are_taken_as_such() -> None:
     reading, _ = parse(page(entry("m", per_million(0.05, 0.4))))
 
     assert reading.values["m"] == Price(0.05, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("cached", "price"),
+    [
+        ({"cache_read_input_price_per_million": 3e-7}, 0.3),
+        ({"input_cache_read": 3e-7}, 0.3),
+        ({"cache_read_input_price_per_million": 0, "input_cache_read": 3e-7}, 0.3),
+        ({"cache_read_input_price_per_million": 0}, None),
+        ({"cache_read_input_price_per_million": "3e-7"}, None),
+        ({"cache_read_input_price_per_million": -3e-7}, None),
+        ({}, None),
+    ],
+    ids=json.dumps,
+)
+def test_what_is_read_from_the_cache_has_a_price_of_its_own(
+    cached: dict[str, Any], price: float | None
+) -> None:
+    """Under either name; where it is none, the model keeps its others."""
+    reading, _ = parse(page(entry("m", per_million(3e-6, 1.5e-5, **cached))))
+
+    assert reading.values["m"] == Price(3.0, 15.0, price)
 
 
 def test_the_unit_is_the_models_not_the_amounts() -> None:

@@ -28,12 +28,21 @@ def provider(**costs: Any) -> dict[str, Any]:
 
 
 def test_a_price_goes_by_provider_and_model() -> None:
-    """The names are ours in most cases; caches and tiers are not compared."""
-    sonnet = {"input": 3, "output": 15.5, "cache_read": 0.3, "tiers": [{"input": 6, "output": 22.5}]}
+    """The names are ours in most cases; tiers are not compared."""
+    sonnet: dict[str, Any] = {"input": 3, "output": 15.5, "cache_read": 0.3, "cache_write": 3.75}
+    sonnet |= {"tiers": [{"input": 6, "output": 22.5}]}
 
     reading = parse(document(anthropic=provider(sonnet=sonnet)))
 
-    assert (reading.values, reading.ignored) == ({"anthropic/sonnet": Price(3.0, 15.5)}, 0)
+    assert (reading.values, reading.ignored) == ({"anthropic/sonnet": Price(3.0, 15.5, 0.3, 3.75)}, 0)
+
+
+@pytest.mark.parametrize("odd", [None, "0.3", -0.3, True, 1e9, [0.3]], ids=json.dumps)
+def test_a_cached_price_that_is_none_costs_the_model_nothing_else(odd: Any) -> None:
+    """`cheapest` does not ask for it."""
+    reading = parse(document(a=provider(m={"input": 3, "output": 15, "cache_read": odd, "cache_write": odd})))
+
+    assert (reading.values, reading.ignored) == ({"a/m": Price(3.0, 15.0)}, 0)
 
 
 def test_a_free_model_has_a_price() -> None:

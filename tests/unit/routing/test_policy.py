@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plano.catalog.catalog import Endpoint, Model
 from plano.catalog.names import ModelId, ProviderId
+from plano.catalog.prices import Price
 from plano.chat.dialect import Dialect
 from plano.routing.decision import Candidate
 from plano.routing.policy import Prefer, in_words, order
@@ -31,6 +32,9 @@ class Known:
 
     def usd_per_mtok(self, model: ModelId) -> float | None:
         return self._prices.get(model)
+
+    def rates(self, model: ModelId) -> Price | None:
+        return None
 
     def latency_s(self, model: ModelId) -> float | None:
         return self._times.get(model)
