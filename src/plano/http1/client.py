@@ -131,7 +131,10 @@ class ClientConnection(asyncio.Protocol):
     ) -> asyncio.Future[bool]:
         """Send a request; the future is its outcome."""
         outcome: asyncio.Future[bool] = self._loop.create_future()
-        self.carry(head, body, sink, outcome, first_byte_s, deadline)
+        if not self.carry(head, body, sink, outcome, first_byte_s, deadline):
+            self._outcome, self._sink = outcome, sink
+            self._response.expect(sink, bodiless=False)
+            self._cut_off(None)
         return outcome
 
     def carry(
@@ -142,8 +145,12 @@ class ClientConnection(asyncio.Protocol):
         outcome: Outcome,
         first_byte_s: float,
         deadline: float,
-    ) -> None:
-        """Send a request. While the connection `is_open`, nothing is said to the outcome in here."""
+    ) -> bool:
+        """Send a request; nothing is said to the outcome in here. False: the connection is closed, or about
+        to be, and nothing was done."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
         self._outcome = outcome
         self._sink = sink
         sink.flow = self
@@ -151,12 +158,8 @@ class ClientConnection(asyncio.Protocol):
         self._phase = "head"
         self._first_byte_s = first_byte_s
         self._deadline = self._cutoff = deadline
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            self._cut_off(None)
-            return
-        self._first_due = self._loop.time() + first_byte_s
-        self._wait_until(self._first_due)
+        self._first_due = first_due = self._loop.time() + first_byte_s
+        self._alarm.set(first_due if first_due < deadline else deadline)
         if len(head) + sum(map(len, body)) <= JOINED_BYTES:
             outbox = self._outbox
             self._posted = outbox.turn
@@ -168,10 +171,7 @@ class ClientConnection(asyncio.Protocol):
         if self._unsent:
             self._phase = "request"
             self._wait_again()
-
-    @property
-    def is_open(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        return True
 
     def abandon(self, outcome: Outcome) -> None:
         """Nobody waits for this outcome any more: close, unless it is over already."""

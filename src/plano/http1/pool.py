@@ -114,10 +114,9 @@ class Pool:
         if station is None or not station.idle or station.waiting or station.proxied_in_clear is not None:
             return None
         connection = station.idle[-1]
-        if not connection.is_open:
+        if not connection.carry(head, body, sink, outcome, first_byte_s, deadline):
             return None
         station.idle.pop()
-        connection.carry(head, body, sink, outcome, first_byte_s, deadline)
         return connection
 
     def idle(self, origin: Origin) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from plano.http1.connection import Connection
 
@@ -55,41 +57,25 @@ def status_line(status: int) -> bytes:
     return STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status
 
 
-class Reply:
+class Reply(msgspec.Struct, eq=False):
     """The answer to one request. `start`, `write`*, then `end` or `end_loudly`; or `send` for all at once."""
 
-    __slots__ = (
-        "_chunked",
-        "_connection",
-        "_length",
-        "_mute",
-        "_out",
-        "_until_close",
-        "bytes_out",
-        "ended",
-        "flow",
-        "keep_alive",
-        "started",
-        "status",
-    )
-
-    def __init__(self, connection: Connection, *, keep_alive: bool) -> None:
-        self._connection: Connection | None = connection
-        self._out: list[bytes] = []
-        self._chunked = False
-        self._until_close = False
-        """Whether nothing but the connection's end says where the body ends."""
-        self._mute = False
-        """Whether the answer has no body on the wire, whatever is written."""
-        self._length: int | None = None
-        self.keep_alive = keep_alive
-        """Whether the connection stays open after this answer."""
-        self.flow: Flow | None = None
-        self.started = False
-        self.ended = False
-        self.status: int | None = None
-        self.bytes_out = 0
-        """Body bytes handed to the connection."""
+    _connection: Connection | None
+    keep_alive: bool
+    """Whether the connection stays open after this answer."""
+    flow: Flow | None = None
+    started: bool = False
+    ended: bool = False
+    status: int | None = None
+    bytes_out: int = 0
+    """Body bytes handed to the connection."""
+    _out: list[bytes] = []
+    _chunked: bool = False
+    _until_close: bool = False
+    """Whether nothing but the connection's end says where the body ends."""
+    _mute: bool = False
+    """Whether the answer has no body on the wire, whatever is written."""
+    _length: int | None = None
 
     @property
     def gone(self) -> bool:

@@ -88,7 +88,9 @@ class AccessLog:
         return self._writer.close(timeout_s)
 
     def _log_line(self, record: ExchangeRecord) -> LogLine:
-        started = record.started
+        """Milliseconds have three decimals: `round` would cost four times as much."""
+        started, decided, sent = record.started, record.decided, record.sent
+        first_byte, first_content, ended = record.first_byte, record.first_content, record.ended
         dialect = record.dialect
         usage = record.usage or _NO_USAGE
         return LogLine(
@@ -114,11 +116,11 @@ class AccessLog:
             record.route,
             record.finish_reason,
             record.upstream_id,
-            _since(started, record.decided),
-            _since(started, record.sent),
-            _since(started, record.first_byte),
-            _since(started, record.first_content),
-            _since(started, record.ended),
+            None if decided is None else int((decided - started) * 1e6 + 0.5) / 1e3,
+            None if sent is None else int((sent - started) * 1e6 + 0.5) / 1e3,
+            None if first_byte is None else int((first_byte - started) * 1e6 + 0.5) / 1e3,
+            None if first_content is None else int((first_content - started) * 1e6 + 0.5) / 1e3,
+            None if ended is None else int((ended - started) * 1e6 + 0.5) / 1e3,
             usage.input_tokens,
             usage.output_tokens,
             usage.cache_read_tokens,
@@ -139,11 +141,6 @@ class AccessLog:
 
 
 _NO_USAGE = Usage()
-
-
-def _since(started: float, moment: float | None) -> float | None:
-    """Milliseconds with three decimals. `round` would cost four times as much."""
-    return None if moment is None else int((moment - started) * 1e6 + 0.5) / 1e3
 
 
 _encode = msgspec.json.Encoder().encode

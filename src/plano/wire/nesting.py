@@ -37,6 +37,7 @@ _COMMA, _SPACE = b", "
 
 _BRACKETS = bytes(ord("[") if c == ord("{") else ord("]") if c == ord("}") else c for c in range(256))
 _NOT_STRUCTURE = bytes(c for c in range(256) if c not in b'[]{}"')
+_NOT_OPENERS = bytes(c for c in range(256) if c not in b"[{")
 _STRING = re.compile(rb'"[^"]*"')
 
 _native = struct.Struct("=Q")
@@ -64,7 +65,7 @@ def _any_deeper(limit: int, values: Collection[msgspec.Raw], levels: int) -> boo
             text = bytes(value)
             if limit and text.find(b"{", 1) < 0 and text.find(b"[", 1) < 0:
                 continue  # flat, as nearly every message is; two searches cost a tenth of two counts
-            if size < _SHORT and text.count(b"{") + text.count(b"[") <= limit:
+            if size < _SHORT and not _many_openers(text, limit):
                 continue
         if _opened_deeper(limit, value, levels):
             return True
@@ -88,7 +89,7 @@ def _opened_deeper(limit: int, value: msgspec.Raw, levels: int) -> bool:
 
 def _many_openers(text: bytes, limit: int) -> bool:
     if len(text) < _SHORT:
-        return text.count(b"{") + text.count(b"[") > limit
+        return len(text.translate(None, _NOT_OPENERS)) > limit
     find = text.find
     left, siblings = limit, _ELEMENTS
     for opener in (b"{", b"["):
