@@ -19,11 +19,11 @@ from plano.routing.route_set import RouteSet
 from plano.routing.verdict import Unable, Verdict
 
 MIB = 1024 * 1024
-MOST_VECTORS = 4096
-MOST_VECTOR_BYTES = 10 * MIB
+MOST_VECTORS = 3072
+MOST_VECTOR_BYTES = 6 * MIB
 """1.5 KiB a vector, and the text it is of."""
 MOST_PROFILES = 128
-MOST_PROFILE_BYTES = 16 * MIB
+MOST_PROFILE_BYTES = 12 * MIB
 """Twelve routes take about 100 KB; requests may bring routes of their own."""
 
 

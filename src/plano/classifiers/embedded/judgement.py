@@ -13,7 +13,10 @@ from plano.routing.verdict import Matched, NoneFits, Verdict
 
 THRESHOLD = 0.25
 """A best score under this means that no route fits, unless the configuration says otherwise."""
-SURELY_SMALL_TALK = 0.5
+CAUTION = 0.1
+"""By how much the scores of somebody's tasks are lowered until one is under way: there direct words are
+all there is to go by, and what is out of scope often shares some."""
+SURELY_SMALL_TALK = 0.7
 """A turn more likely than this to be small talk belongs to no route that is not for it."""
 DIRECT = 0.35
 """Unless its words are this near to a route's own: a shop's assistant may have a route for thanks."""
@@ -21,9 +24,10 @@ DIRECT = 0.35
 
 def judged(turns: Sequence[Turn], profile: Profile, threshold: float) -> Verdict:
     """The route that fits the latest of `turns`, if one does. For small talk there is no nearest one."""
-    if not continues(turns, profile) and _is_small_talk(turns[-1].vector, profile):
+    goes_on = continues(turns, profile)
+    if not goes_on and _is_small_talk(turns[-1].vector, profile):
         return NoneFits("the latest turn is small talk, and no route is for that")
-    near = likeness(turns, profile)
+    near = likeness(turns, profile) - (0.0 if goes_on else CAUTION * (1.0 - profile.known))
     order = np.argsort(-near, kind="stable")
     score = float(near[order[0]])
     margin = score - float(near[order[1]]) if len(order) > 1 else None

@@ -23,8 +23,8 @@ __all__ = ["Encode", "Profile", "Vectors", "profile_of"]
 
 WORDING_WEIGHT = 1.0
 """Of `name: description`."""
-NAME_WEIGHT = 0.4
-PLEA_WEIGHT = 0.5
+NAME_WEIGHT = 0.35
+PLEA_WEIGHT = 0.6
 """Of the description as somebody would ask for it: `help me <description>`."""
 FRAGMENT_WEIGHT = 0.3
 """Of the best fragment: one route often lists several things."""
@@ -43,6 +43,8 @@ phone's assistant below, at 0.33 to 0.45, and there the kinds say nothing."""
 AFFINITY_SHARPNESS = 0.08
 NO_AFFINITY = 0.25
 """A kind that is no nearer to any route belongs rather to none, or to the route for everything else."""
+REST = 0.6
+"""How much of what belongs to no other route is the one's for everything else."""
 TAKES_SMALL_TALK = 0.42
 """A route this near to small talk is meant for it."""
 
@@ -52,7 +54,11 @@ _DENIAL = re.compile(
 )
 """What a route is not for; an encoder reads it as what the route is for."""
 _EVERYTHING_ELSE = re.compile(
-    r"\b(?:everything else|anything else|any other|all other|other|general|misc\w*)\b", re.IGNORECASE
+    r"\b(?:everything|anything|something) else\b|\b(?:any|all) others?\b|\bnone of the (?:others|above)\b",
+    re.IGNORECASE,
+)
+_NAMED_FOR_THE_REST = re.compile(
+    r"\b(?:others?|general|misc\w*|everything|anything|default|fallback|rest)\b", re.IGNORECASE
 )
 
 
@@ -152,15 +158,14 @@ def _affinities(routes: Sequence[Route], nearness: Vectors, nobodys: int | None)
     affinities, left = shares[:-1], shares[-1]
     if nobodys is not None:
         affinities[:, nobodys] = left[nobodys] = 0.0
-    rest = np.array(
-        [
-            bool(_EVERYTHING_ELSE.search(f"{_spoken(route.name)} {_asserted(route.description)}"))
-            for route in routes
-        ]
-    )
+    rest = np.array([_is_for_the_rest(route) for route in routes])
     if rest.any():
-        affinities[rest] += left / rest.sum()
+        affinities[rest] += REST * left / rest.sum()
     return affinities
+
+
+def _is_for_the_rest(route: Route) -> bool:
+    return bool(_NAMED_FOR_THE_REST.search(_spoken(route.name)) or _EVERYTHING_ELSE.search(route.description))
 
 
 def _wording(name: str, description: str) -> str:

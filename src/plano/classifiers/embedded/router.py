@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_WAITING = 128
 """Questions that wait for the thread. At 2 to 20 ms each, the last of them waits about as long as a
 decision may take; more would only time out."""
-MOST_VERDICTS = 8192
+MOST_VERDICTS = 4096
 VERDICT_BYTES = 512
 """About what one takes, with its key."""
 

@@ -7,7 +7,7 @@ import pytest
 from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName
 from plano.classifiers.embedded.history import Turn
-from plano.classifiers.embedded.judgement import judged
+from plano.classifiers.embedded.judgement import CAUTION, judged
 from plano.classifiers.embedded.profile import Profile, profile_of
 from plano.classifiers.embedded.reading import Heard
 from plano.routing.verdict import Matched, NoneFits
@@ -78,3 +78,15 @@ def test_a_route_alone_leads_nobody() -> None:
 
     assert isinstance(verdict, Matched)
     assert verdict.margin is None
+
+
+def test_a_first_turn_of_somebodys_tasks_is_met_with_caution() -> None:
+    """What is out of scope often shares a word; once a task is under way it does not matter."""
+    tasks = profile(("find bus", "find a bus between cities"), ("play music", "play a song"))
+    first = judged(said("play a song"), tasks, 0.25)
+    later = judged([*said("play a song"), *said("unheard of")], tasks, 0.25)
+
+    assert isinstance(first, Matched)
+    assert isinstance(later, Matched)
+    assert first.score == pytest.approx(float(tasks.likeness(said("play a song")[0].vector).max()) - CAUTION)
+    assert later.route == "play music"

@@ -88,6 +88,27 @@ def test_a_route_for_everything_else_gets_what_no_other_claims() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("general", "From gardening to geography"),
+        ("chat", "Anything else a person may want"),
+        ("questions", "Any other question"),
+    ],
+)
+def test_a_route_is_for_everything_else_by_its_name_or_its_description(name: str, description: str) -> None:
+    """People write it in several ways."""
+    assert nearest(profile(*WORK, (name, description)), "what goes with leeks") == name
+
+
+def test_naming_other_things_does_not_make_a_route_the_one_for_everything_else() -> None:
+    """'Poems and other verses' are poems."""
+    read = profile(("debugging", "program errors or crashes"), ("poetry", "poems, rhymes and other verses"))
+
+    cooking = read.affinities[:, list(KINDS.names).index("cooking")]
+    assert cooking.max() < 0.2
+
+
+@pytest.mark.parametrize(
     ("routes", "takes"),
     [
         pytest.param(WORK, False, id="none is near"),
