@@ -31,7 +31,8 @@ class Output(Protocol):
 class LogWriter:
     """A bounded queue of batches of lines, and the daemon thread that writes them."""
 
-    def __init__(self, output: Output, *, queued_lines: int = QUEUED_LINES) -> None:
+    def __init__(self, output: Output, *, queued_lines: int = QUEUED_LINES, name: str = "access-log") -> None:
+        """`name`: of the thread."""
         self._output = output
         self._queued_lines = queued_lines
         self._batches: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
@@ -40,7 +41,7 @@ class LogWriter:
         self._refused = 0
         self._done = 0
         self._failed = 0
-        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
