@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, cast
 
 from plano.http1.alarms import Alarms
@@ -33,8 +33,8 @@ SHARPNESS_S = 0.05
 class Keeper(Protocol):
     """Who owns connections and hears what becomes of them."""
 
-    told: Callable[[Failure], Exception]
-    """Makes of a failure what the sink is told."""
+    def told(self, failure: Failure, /) -> Exception:
+        """What the sink is told of a failure."""
 
     def opened(self, connection: ClientConnection) -> None:
         """It has a socket; `closed` will follow."""

@@ -168,11 +168,10 @@ class Pool:
 class Station:
     """The connections of one origin: which are idle, how many may be opened, who waits for one."""
 
-    __slots__ = ("_origin", "_pool", "idle", "is_draining", "proxied_in_clear", "taken", "told", "waiting")
+    __slots__ = ("_origin", "_pool", "idle", "is_draining", "proxied_in_clear", "taken", "waiting")
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self._pool = pool
-        self.told = pool.told
         self._origin = origin
         self.idle: list[ClientConnection] = []
         """The one used last is taken first: it is the least likely to have gone stale."""
@@ -268,7 +267,10 @@ class Station:
                 turn.set_result(None)
                 return
 
-    # --- what connections report ---
+    # --- what connections report and ask ---
+
+    def told(self, failure: Failure, /) -> Exception:
+        return self._pool.told(failure)
 
     def opened(self, connection: ClientConnection) -> None:
         self._pool.opened(connection)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
+from typing import Any, TypeVar
 
 import pytest
 
@@ -36,10 +37,11 @@ CATALOG = build(
         aliases={"fast": "gpt"},
     )
 )
+T = TypeVar("T")
 Play = Callable[[ReplySink], Awaitable[None]]
 
 
-async def at_once(work: Callable[[], str]) -> str:
+async def at_once(work: Callable[[], T], /) -> T:
     return work()
 
 
@@ -74,15 +76,18 @@ class Book:
 class Stage:
     """One exchange between a played client and a played upstream."""
 
-    def __init__(self, play: Play) -> None:
-        self.upstream = Upstream(play)
+    def __init__(self, play: Play, upstream: Upstream | None = None) -> None:
+        self.upstream = upstream or Upstream(play)
         self.client = ClientSide()
         self.book = Book()
         ticks = count(1)
         self._exchange = Exchange(
             ladder=Ladder(CATALOG),
             asking=Asking(
-                InlineRoutes(CATALOG), SessionFinder(SessionRules(600.0), aside=at_once), budget_tokens=8192
+                InlineRoutes(CATALOG),
+                SessionFinder(SessionRules(600.0), aside=at_once),
+                budget_tokens=8192,
+                aside=at_once,
             ),
             upstreams={"https": self.upstream},
             recorder=self.book,
@@ -95,6 +100,11 @@ class Stage:
         return self
 
     async def run(self, body: object, dialect: Dialect = CHAT) -> None:
+        work = self.answer(body, dialect)
+        assert not isinstance(work, Errand)
+        await work
+
+    def answer(self, body: object, dialect: Dialect = CHAT) -> Errand | Coroutine[Any, Any, None]:
         ask = Ask(
             dialect,
             body if isinstance(body, bytes) else json.dumps(body).encode(),
@@ -104,9 +114,7 @@ class Stage:
             b"x-request-id: req-1\r\n",
             blank(),
         )
-        work = self._exchange.answer(ask, self.client)
-        assert not isinstance(work, Errand)
-        await work
+        return self._exchange.answer(ask, self.client)
 
     @property
     def record(self) -> ExchangeRecord:

@@ -28,9 +28,9 @@ class HandLoop:
     def create_future(self) -> asyncio.Future[bool]:
         return asyncio.get_running_loop().create_future()
 
-    def call_soon(self, call: Callable[[], None]) -> None:
+    def call_soon(self, call: Callable[..., object], *arguments: object) -> object:
         """Here every turn ends at once."""
-        call()
+        return call(*arguments)
 
     def call_at(self, at: float, call: Callable[[], None]) -> HandTimer:
         self._timers.append((at, call))
@@ -126,8 +126,7 @@ class Hands:
         head = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n"
         return sink, self.connection.start(head, body, sink, first_byte_s, deadline)
 
-    @staticmethod
-    def told(failure: Failure) -> Exception:
+    def told(self, failure: Failure, /) -> Exception:
         return failure
 
     def opened(self, connection: ClientConnection) -> None:
