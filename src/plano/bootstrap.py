@@ -120,6 +120,7 @@ class Gateway:
             sessions=self._sessions(),
             recorder=self.recording,
             is_ready=self.is_ready,
+            affinity=lambda: self._deciding.store.state,
             new_id=new_request_id,
             now=time.monotonic,
             today=time.time,

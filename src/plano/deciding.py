@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from plano.catalog.catalog import Catalog
 from plano.catalog.sources import QuoteSources, quote_sources
@@ -40,6 +40,9 @@ from plano.wire.splice import Head
 
 if TYPE_CHECKING:
     from plano.stores.redis.store import RedisStore
+
+
+T = TypeVar("T")
 
 
 class Deciding:
@@ -84,6 +87,7 @@ class Deciding:
             InlineRoutes(catalog),
             SessionFinder(self.session_rules, aside=_aside),
             budget_tokens=configuration.overrides.orchestrator_model_context_length,
+            aside=_aside,
         )
         self._connecting: asyncio.Task[None] | None = None
 
@@ -158,7 +162,7 @@ def _session_rules(configuration: Configuration) -> SessionRules:
     )
 
 
-async def _aside(work: Callable[[], str]) -> str:
+async def _aside(work: Callable[[], T], /) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, work)
 
 

@@ -43,13 +43,18 @@ def labels(page: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize(("path", "status"), [("/healthz", "ok"), ("/readyz", "ready")])
-async def test_health_is_told_on_the_public_listener(client: RawClient, path: str, status: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/healthz", {"status": "ok"}), ("/readyz", {"status": "ready", "affinity": "ok"})],
+)
+async def test_health_is_told_on_the_public_listener(
+    client: RawClient, path: str, told: dict[str, str]
+) -> None:
     """What load balancers and Kubernetes ask."""
     await client.get(path)
     reply = await client.reply(to="GET")
 
-    assert (reply.status, json.loads(reply.body)) == (200, {"status": status})
+    assert (reply.status, json.loads(reply.body)) == (200, told)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/healthz", "ok"), ("/readyz", "ready")])

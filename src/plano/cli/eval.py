@@ -16,7 +16,7 @@ from plano.cli.labelled import ShareType, configured, counted_off, labelled_file
 from plano.evaluation.accuracy import Accuracy, Outcome, accuracy
 from plano.evaluation.run import Judged, judged
 from plano.in_process import Router
-from plano.routing.asked import Asked
+from plano.routing.asked import Asked, already_read
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
 
@@ -129,7 +129,7 @@ def _warm(router: Router, routes: RouteSet) -> None:
     the time for one decision: what was read so far is kept."""
     anything = (Utterance("user", "good morning"),)
     for _ in range(MOST_WARMING):
-        if router.prefer(Asked(None, lambda: anything, routes)).reason.router is not None:
+        if router.prefer(Asked(None, already_read(anything), routes)).reason.router is not None:
             return
 
 

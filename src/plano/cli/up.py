@@ -18,6 +18,7 @@ from plano import bootstrap
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
 from plano.cli import descriptors, signals
+from plano.cli.affinity import affinity_line, not_shared
 from plano.cli.exits import ConfigurationAtFault
 from plano.cli.exposure import exposure
 from plano.cli.ports import ADMIN_HOST, ADMIN_PORT, Ports
@@ -96,6 +97,8 @@ def command(
         address, bound_port = ports.models.getsockname()[:2]
         if exposed := exposure(address, bound_port, catalog):
             say(f"warning: {exposed}")
+        if apart := not_shared(configuration, workers):
+            say(f"warning: {apart}")
         start = _Start(configuration, catalog, Orders(texts, log_format), ports, say)
         with asyncio.Runner(loop_factory=bootstrap.event_loop) as runner:
             runner.run(start.alone() if workers == 1 else start.supervise(workers))
@@ -194,4 +197,5 @@ class _Start:
             self._announce(f"{count} processes")
 
     def _announce(self, processes: str) -> None:
+        self.say(affinity_line(self.configuration))
         self.say(f"plano is ready on {self.ports.address} ({processes})")

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from plano.config.problems import KeyPath, spell
 
+INJECTION: Final = "prompt_caching.inject_cache_control"
+"""On by default wherever prompt caching is."""
+
 NOT_YET: Final = (
-    "routing.session_ttl_seconds",
-    "routing.session_max_entries",
-    "routing.session_cache",
-    "routing.route_on_user_only",
     "routing.routing_budget",
     "routing.session_log",
     "listeners[].max_retries",
     "listeners[].limits.first_byte_with_another_s",
-    "prompt_caching",
+    INJECTION,
+    "prompt_caching.min_prefix_tokens",
     "state_storage",
     "ratelimits",
     "tracing",
@@ -45,7 +45,11 @@ UNSERVED: Final = (
 
 def not_yet(data: dict[str, Any]) -> str | None:
     """One sentence that names everything written that has no effect yet."""
-    names = [pattern.replace("[]", "") for pattern in NOT_YET if any(written(data, pattern))]
+    names = [
+        pattern.replace("[]", "")
+        for pattern in NOT_YET
+        if any(written(data, pattern)) or (pattern == INJECTION and _asks_for_injection(data))
+    ]
     return f"read and checked, but without effect so far: {', '.join(names)}" if names else None
 
 
@@ -70,6 +74,13 @@ def written(data: object, pattern: str, path: KeyPath = ()) -> Iterator[KeyPath]
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from written(item, rest, (*path, name, index))
+
+
+def _asks_for_injection(data: dict[str, Any]) -> bool:
+    caching = data.get("prompt_caching")
+    if not isinstance(caching, dict) or caching.get("inject_cache_control") is False:
+        return False
+    return caching.get("enabled") is True
 
 
 def _other_listeners(data: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:

@@ -6,7 +6,6 @@ providers' table or the linked names is checked by the catalog.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,9 +18,9 @@ from plano.config.problems import KeyPath
 from plano.config.schema import CostSource, LatencySource, LegacyListener, LegacyListeners
 from plano.config.soundness import Sound
 from plano.config.texts import read_bytes
+from plano.redis_url import AddressInvalid, parse_address
 
 Fault = tuple[KeyPath, str]
-_REDIS: Final = re.compile(r"(rediss?|unix)(\+\w+)?://.", re.ASCII)
 _EVERYWHERE: Final = ("0.0.0.0", "::", "*")  # noqa: S104 - recognised, not bound
 
 
@@ -153,8 +152,16 @@ def session_cache(configuration: Configuration, _: Sound) -> Iterator[Fault]:
     path: KeyPath = ("routing", "session_cache")
     if cache.type == "redis" and not configuration.is_written((*path, "url")):
         yield path, "expected the key 'url' (redis://host:6379/0), which type 'redis' needs; got none"
-    if cache.url is not None and not _REDIS.match(cache.url.reveal()):
-        yield (*path, "url"), "expected a url such as redis://:password@host:6379/0, or rediss:// for TLS"
+    if cache.url is not None:
+        try:
+            address = parse_address(cache.url.reveal())
+        except AddressInvalid as error:
+            yield (*path, "url"), str(error)
+            return
+        tls = address.tls
+        for file in (tls.ca_file, tls.certificate_file, tls.key_file) if tls else ():
+            if file is not None and isinstance(content := read_bytes(Path(file)), str):
+                yield (*path, "url"), f"a file of TLS: {content}"
 
 
 def metrics_sources(configuration: Configuration, sound: Sound) -> Iterator[Fault]:

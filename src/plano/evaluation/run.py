@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from plano.catalog.names import RouteName
 from plano.evaluation.accuracy import Outcome
 from plano.evaluation.labelled import LabelledTurn
-from plano.routing.asked import Asked
+from plano.routing.asked import Asked, already_read
 from plano.routing.decision import Reason
 from plano.routing.preference import Preferred
 
@@ -45,4 +45,4 @@ class Judged:
 def judged(turns: Iterable[LabelledTurn], prefer: Prefer) -> Iterator[Judged]:
     """Every turn judged, in order; nothing is answered from a default model."""
     for turn in turns:
-        yield Judged(turn, prefer(Asked(None, turn.said, turn.routes)).reason)
+        yield Judged(turn, prefer(Asked(None, already_read(turn.said()), turn.routes)).reason)

@@ -6,10 +6,9 @@ The proxied paths, the decision endpoints and the in-process router all read it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from plano.exchange.ports import Aside
 from plano.exchange.sessions import Claim, SessionFinder
-from plano.routing.asked import Asked
+from plano.routing.asked import Asked, Reading
 from plano.routing.inline import InlineRoutes
 from plano.routing.reading import read
 from plano.routing.route_set import RouteSet
@@ -18,13 +17,18 @@ from plano.wire.dialects import Codec
 from plano.wire.splice import Head
 
 ROUTES = "routing_preferences"
+LARGE_BYTES = 2 * 1024 * 1024
+"""Of a body: reading the words of a larger one may take more than 2 ms, too long for the event loop."""
 
 
 class Asking:
     """Reads requests for the ladder; remembers the routes that requests bring again and again."""
 
-    def __init__(self, inline: InlineRoutes, finder: SessionFinder, *, budget_tokens: int) -> None:
+    def __init__(
+        self, inline: InlineRoutes, finder: SessionFinder, *, budget_tokens: int, aside: Aside
+    ) -> None:
         """`budget_tokens`: how much of a conversation a router reads."""
+        self._aside = aside
         self._inline = inline
         self._finder = finder
         self._budget_tokens = budget_tokens
@@ -41,7 +45,13 @@ class Asking:
         session = None
         if claim is not None:
             session = await self._finder.find(claim, lambda: codec.conversation(head))
-        return Asked(head.model, self._conversation(head, codec), routes, session)
+        return Asked(head.model, self._reading(head, codec), routes, session)
 
-    def _conversation(self, head: Head, codec: Codec) -> Callable[[], tuple[Utterance, ...]]:
-        return lambda: read(codec.conversation(head), budget_tokens=self._budget_tokens)
+    def _reading(self, head: Head, codec: Codec) -> Reading:
+        def words() -> tuple[Utterance, ...]:
+            return read(codec.conversation(head), budget_tokens=self._budget_tokens)
+
+        async def reading() -> tuple[Utterance, ...]:
+            return words() if len(head.body) < LARGE_BYTES else await self._aside(words)
+
+        return reading

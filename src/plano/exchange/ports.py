@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from plano.exchange.record import ExchangeRecord
 from plano.routing.decision import Candidate
 
 Buffer = bytes | memoryview
+T = TypeVar("T")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -135,6 +136,12 @@ class ClientReply(Protocol):
 
     def carry_on(self, work: Coroutine[Any, Any, None]) -> None:
         """What was begun without a task needs one after all."""
+
+
+class Aside(Protocol):
+    """Runs what takes long where it holds up nobody."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
 
 
 class Recorder(Protocol):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from plano.chat.conversation import Conversation
+from plano.exchange.ports import Aside
 from plano.routing.affinity import session_key
-from plano.routing.envelopes import words_of
-from plano.routing.implicit_session import Beginning, ImplicitSessions, beginning_of, implicit_session
+from plano.routing.reading import is_user_turn
 from plano.routing.session import Session
 
-T = TypeVar("T")
-Aside = Callable[[Callable[[], T]], Awaitable[T]]
-"""Runs something that takes long where it holds up nobody."""
+if TYPE_CHECKING:
+    from plano.routing.implicit_session import ImplicitSessions
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -51,10 +50,10 @@ class SessionRules:
 class SessionFinder:
     """Tells sessions apart; remembers how those it has seen lately began."""
 
-    def __init__(self, rules: SessionRules, *, aside: Aside[str]) -> None:
+    def __init__(self, rules: SessionRules, *, aside: Aside) -> None:
         self.rules = rules
         self._aside = aside
-        self._known = ImplicitSessions()
+        self._known: ImplicitSessions | None = None
 
     async def find(self, claim: Claim, conversation: Callable[[], Conversation]) -> Session | None:
         """The session; None for a request that stands alone. Raises what reading the conversation raises."""
@@ -65,42 +64,39 @@ class SessionFinder:
         if not rules.are_implicit:
             return None
         spoken = conversation()
-        beginning = _beginning(claim.tenant, spoken)
-        if beginning is None:
+        session_id = await self._implicit(claim.tenant, spoken)
+        if session_id is None:
             return None
-        session_id = await self._implicit(beginning)
         return Session(
             session_id,
             session_key(claim.tenant, session_id),
             stays=rules.implicit_stays,
-            is_user_turn=not rules.by_user_turn or _is_user_turn(spoken),
+            is_user_turn=not rules.by_user_turn or _ends_with_the_user(spoken),
             ttl_s=rules.implicit_ttl_s or rules.ttl_s,
         )
 
-    async def _implicit(self, beginning: Beginning) -> str:
+    async def _implicit(self, tenant: str | None, spoken: Conversation) -> str | None:
+        """None where the user has said nothing that the session could be known by."""
+        from plano.routing import implicit_session as implicit  # noqa: PLC0415 - loads 80 ms of arithmetic
+
+        first = next((turn.text for turn in spoken.turns if turn.role == "user" and turn.text), None)
+        if first is None:
+            return None
+        beginning = implicit.beginning_of(tenant, spoken.instructions(), spoken.tool_names(), first)
+        if self._known is None:
+            self._known = implicit.ImplicitSessions()
         known = self._known.known(beginning)
         if known is not None:
             return known
         if beginning.is_large:
-            found = await self._aside(lambda: implicit_session(beginning))
+            found = await self._aside(lambda: implicit.implicit_session(beginning))
         else:
-            found = implicit_session(beginning)
+            found = implicit.implicit_session(beginning)
         return self._known.learn(beginning, found)
 
 
-def _beginning(tenant: str | None, spoken: Conversation) -> Beginning | None:
-    """None where the user has said nothing that it could be known by."""
-    first = next((turn.text for turn in spoken.turns if turn.role == "user" and turn.text), None)
-    if first is None:
-        return None
-    return beginning_of(tenant, spoken.instructions(), spoken.tool_names(), first)
-
-
-def _is_user_turn(spoken: Conversation) -> bool:
+def _ends_with_the_user(spoken: Conversation) -> bool:
     """Whether the last message is the user's and says or shows something: tool output and what agents write
     in the user's name do not."""
     last = next(spoken.newest_first(), None)
-    if last is None or not last.may_be_users():
-        return False
-    turn = last.read()
-    return turn.role == "user" and (turn.has_attachment or bool(words_of(*turn.texts)))
+    return last is not None and last.may_be_users() and is_user_turn(last.read())

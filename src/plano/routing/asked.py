@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from plano.routing.route_set import RouteSet
 from plano.routing.session import Session
 from plano.routing.utterance import Utterance
+
+Reading = Callable[[], Awaitable[Sequence[Utterance]]]
+"""Reads what a router may see, oldest first. May raise PlanoError for what cannot be read."""
+
+
+def already_read(conversation: Sequence[Utterance]) -> Reading:
+    """A conversation that need not be read any more."""
+
+    async def read() -> Sequence[Utterance]:
+        return conversation
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +28,8 @@ class Asked:
 
     requested: str | None
     """What stands in `model`; None when it is absent or null."""
-    conversation: Callable[[], Sequence[Utterance]]
-    """Reads what a router may see, oldest first; called once, and only when a router will be asked.
-    May raise PlanoError for a conversation that cannot be read."""
+    conversation: Reading
+    """Called once, and only when a router will be asked."""
     routes: RouteSet | None = None
     """The routes that the request brings, which replace the configured ones; None: it brings none."""
     session: Session | None = None

@@ -66,7 +66,7 @@ class Preference:
         began = self._now()
         if not routes:
             return self._abstained("the request brings an empty list of routes", began)
-        conversation = asked.conversation()
+        conversation = await asked.conversation()
         if not conversation:
             return self._abstained("the conversation has no words of the user to route by", began)
         return await self._ask(conversation, routes, began)

@@ -12,6 +12,7 @@ from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import JSON, Reply
 from plano.http1.request import Refusal, Request
+from plano.routing.affinity import StoreState
 from plano.server import problems
 from plano.server.inference import Inference, Sessions
 from plano.server.models import Listing
@@ -37,12 +38,14 @@ class App:
         sessions: Sessions,
         recorder: Recorder,
         is_ready: Callable[[], bool],
+        affinity: Callable[[], StoreState],
         new_id: Callable[[], str],
         now: Callable[[], float],
         today: Callable[[], float],
     ) -> None:
         self._recorder = recorder
         self._is_ready = is_ready
+        self._affinity = affinity
         self._new_id = new_id
         self._now = now
         self._today = today
@@ -150,7 +153,7 @@ class App:
 
     async def _readiness(self, request: Request, reply: Reply) -> None:
         if self._is_ready():
-            reply.send(200, JSON, b'{"status":"ready"}')
+            reply.send(200, JSON, b'{"status":"ready","affinity":"%b"}' % self._affinity().status.encode("ascii"))
         else:
             reply.send(503, JSON, b'{"status":"draining"}')
 

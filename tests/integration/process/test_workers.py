@@ -20,7 +20,7 @@ from tests.integration.process.asking import (
 )
 from tests.integration.process.launch import FREE, children, comes_true, gone, kill, launched, write
 from tests.wall.framing import RawRequest
-from tests.wall.gateway import OPENAI_MODEL, config_at, listener
+from tests.wall.gateway import config_at, listener
 from tests.wall.process import GatewayProcess, process
 from tests.wall.raw_client import RawClient
 from tests.wall.script import Script
@@ -168,15 +168,14 @@ async def test_who_replaces_a_worker_reads_what_the_first_one_read(tmp_path: Pat
 async def test_warnings_are_said_once_however_many_workers_there_are(tmp_path: Path) -> None:
     """Four times the same line is four lines that nobody reads."""
     async with ScriptedUpstream() as upstream:
-        routes = [{"name": "code", "description": "about code", "models": [OPENAI_MODEL]}]
-        write(tmp_path, config_at(upstream, routing_preferences=routes))
+        write(tmp_path, config_at(upstream, tracing={"random_sampling": 1}))
         async with launched("up", *FREE, "--workers", "3", folder=tmp_path) as running:
             await running.started()
             running.signal(signal.SIGINT)
             await running.ended()
 
             said = running.stderr.decode()
-            assert (len(re.findall("warning:.*routing_preferences", said)), said.count("ready")) == (1, 1)
+            assert (len(re.findall("warning:.*tracing", said)), said.count("ready")) == (1, 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -137,7 +137,7 @@ def test_what_does_nothing_is_said_once(written: Any) -> None:
     """Never silently: somebody may count on it."""
     configuration = written(
         "version: v0.4.0\n" + MODELS + "tracing: {random_sampling: 100}\n"
-        "routing: {session_ttl_seconds: 60, session_cache: {type: memory}}\n"
+        "prompt_caching: {enabled: true, min_prefix_tokens: 2048}\n"
         "listeners:\n"
         "  - {type: model, name: m, max_retries: 2, input_filters: [f]}\n"
         "  - {type: prompt, name: p}\n"
@@ -147,8 +147,8 @@ def test_what_does_nothing_is_said_once(written: Any) -> None:
 
     no_effect, unserved = (warning.rpartition("config.yaml: ")[2] for warning in configuration.warnings)
     assert no_effect == (
-        "read and checked, but without effect so far: routing.session_ttl_seconds, routing.session_cache,"
-        " listeners.max_retries, tracing"
+        "read and checked, but without effect so far: listeners.max_retries,"
+        " prompt_caching.inject_cache_control, prompt_caching.min_prefix_tokens, tracing"
     )
     assert unserved == "not served by this router: listeners[1] (prompt), listeners[0].input_filters, agents"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 
@@ -11,6 +12,7 @@ from plano.exchange.sessions import Claim, SessionFinder, SessionRules
 from plano.routing.implicit_session import LARGE_BYTES
 from plano.routing.session import Session
 
+T = TypeVar("T")
 BY_TURN = SessionRules(600.0, by_user_turn=True)
 USER = Turn("user", ("hello",))
 
@@ -25,7 +27,7 @@ class Aside:
     def __init__(self) -> None:
         self.count = 0
 
-    async def __call__(self, work: Callable[[], str]) -> str:
+    async def __call__(self, work: Callable[[], T], /) -> T:
         self.count += 1
         return work()
 

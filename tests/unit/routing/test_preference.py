@@ -11,10 +11,9 @@ import pytest
 from plano.catalog.catalog import Catalog, Endpoint, Found, Model, Route
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.prices import Price
-from plano.catalog.prices import Price
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidRequest, ModelNotFound, NoModel
-from plano.routing.asked import Asked
+from plano.routing.asked import Asked, already_read
 from plano.routing.decision import Decision
 from plano.routing.ports import RouteClassifier
 from plano.routing.preference import Preference
@@ -79,9 +78,6 @@ class Prices:
     def rates(self, model: ModelId) -> Price | None:
         return None
 
-    def rates(self, model: ModelId) -> Price | None:
-        return None
-
     def latency_s(self, model: ModelId) -> float | None:
         return None
 
@@ -101,7 +97,7 @@ def ladder(
 
 
 def asked(requested: str | None = None, routes: RouteSet | None = None) -> Asked:
-    return Asked(requested, lambda: WORDS, routes)
+    return Asked(requested, already_read(WORDS), routes)
 
 
 def told(decision: Decision) -> tuple[object, ...]:
@@ -269,7 +265,7 @@ async def test_nobody_is_asked_about_nothing(
     """A router would only guess."""
     classifier = Classifier(Matched(CODE.name))
 
-    decision = await ladder(classifier).decide(Asked(None, lambda: conversation, routes))
+    decision = await ladder(classifier).decide(Asked(None, already_read(conversation), routes))
 
     assert (decision.step, decision.reasons[2].because, classifier.asked) == ("default", because, [])
 
@@ -277,7 +273,7 @@ async def test_nobody_is_asked_about_nothing(
 async def test_a_conversation_that_cannot_be_read_is_the_callers_to_mend() -> None:
     """The ladder does not guess at it."""
 
-    def unreadable() -> Sequence[Utterance]:
+    async def unreadable() -> Sequence[Utterance]:
         raise InvalidRequest("`messages[0].role` is missing.")
 
     with pytest.raises(InvalidRequest, match="role"):

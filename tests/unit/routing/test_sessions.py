@@ -10,7 +10,7 @@ import pytest
 from plano.catalog.catalog import Catalog
 from plano.catalog.names import RouteName
 from plano.routing.affinity import NoPin, Pin, StoreState, Unavailable
-from plano.routing.asked import Asked
+from plano.routing.asked import Asked, already_read
 from plano.routing.decision import Decision
 from plano.routing.preference import Preference
 from plano.routing.router import Ladder
@@ -86,7 +86,7 @@ async def decided(
     )
     sessions = Sessions(store, CATALOG, ROUTES, now=now)
     ladder = Ladder(CATALOG, preference, sessions=sessions, now=now)
-    return await ladder.decide(Asked(requested, lambda: WORDS, session=session))
+    return await ladder.decide(Asked(requested, already_read(WORDS), session=session))
 
 
 def told(decision: Decision) -> tuple[object, ...]:
@@ -184,7 +184,7 @@ async def test_nothing_is_pinned_when_nobody_decided() -> None:
     catalog = Catalog((LARGE, SMALL), {}, ROUTES)
     ladder = Ladder(catalog, None, sessions=Sessions(store, catalog, ROUTES, now=lambda: 0.0))
 
-    decision = await ladder.decide(Asked(None, lambda: WORDS, session=NAMED))
+    decision = await ladder.decide(Asked(None, already_read(WORDS), session=NAMED))
 
     assert (told(decision), store.done) == ((None, [], None, False), [("read", KEY)])
 

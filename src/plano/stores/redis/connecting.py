@@ -12,7 +12,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from plano.stores.redis.address import Address, Endpoint, Sentinels, Socket, Tls
+from plano.redis_url import Address, Endpoint, Sentinels, Socket, Tls
 
 SENTINEL_S = 0.3
 """For one Sentinel; then the next is asked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, ResponseError
 
-from plano.stores.redis.address import Address, Cluster, Endpoint, Sentinels, Socket
+from plano.redis_url import Address, Cluster, Endpoint, Sentinels, Socket
 from plano.stores.redis.connecting import Connector
 from plano.stores.redis.link import Command, Link, Reply
 from plano.stores.redis.pool import Pool

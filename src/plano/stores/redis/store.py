@@ -26,7 +26,7 @@ from plano.routing.affinity import (
     render,
 )
 from plano.routing.breaker import Breaker, BreakerLimits, Permit, Report
-from plano.stores.redis.address import parse_address
+from plano.redis_url import parse_address
 from plano.stores.redis.link import Link, Reply
 from plano.stores.redis.links import link_to
 from plano.stores.redis.pool import OPENING_S
@@ -75,7 +75,7 @@ class RedisStore:
 
     @classmethod
     def at(cls, url: str, limits: RedisLimits = RedisLimits()) -> RedisStore:
-        """A store at `url` (see `address`). Raises AddressInvalid, and OSError for a file of TLS that cannot
+        """A store at `url` (see `plano.redis_url`). Raises AddressInvalid, and OSError for a file of TLS that cannot
         be read; a server that cannot be reached is no reason to."""
         return cls(link_to(parse_address(url)), limits)
 

@@ -100,6 +100,28 @@ class Address:
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
 
+    def __str__(self) -> str:
+        """For people: where, without who asks and with what password."""
+        place = _place(self.at) + (f", database {self.database}" if self.database else "")
+        return f"{place}, over TLS" if self.tls else place
+
+
+def _place(at: Endpoint | Socket | Sentinels | Cluster) -> str:
+    match at:
+        case Endpoint():
+            return _host_port(at)
+        case Socket(path):
+            return path
+        case Sentinels(endpoints, service):
+            return f"{service}, by the Sentinels {', '.join(map(_host_port, endpoints))}"
+        case Cluster(endpoints):
+            return f"the cluster of {', '.join(map(_host_port, endpoints))}"
+
+
+def _host_port(endpoint: Endpoint) -> str:
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{host}:{endpoint.port}"
+
 
 def parse_address(url: str) -> Address:
     """The address that `url` says. Raises AddressInvalid."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano.stores.redis.address import (
+from plano.redis_url import (
     Address,
     AddressInvalid,
     Cluster,
