@@ -28,6 +28,7 @@ from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
 from plano.outward import Outward
+from plano.routing.affinity import StoreState
 from plano.server.admin import Admin, Render
 from plano.server.app import App
 from plano.server.inference import Sessions
@@ -120,7 +121,7 @@ class Gateway:
             sessions=self._sessions(),
             recorder=self.recording,
             is_ready=self.is_ready,
-            affinity=lambda: self._deciding.store.state,
+            affinity=lambda: self.affinity,
             new_id=new_request_id,
             now=time.monotonic,
             today=time.time,
@@ -139,6 +140,11 @@ class Gateway:
 
     def is_ready(self) -> bool:
         return self.state == "ready"
+
+    @property
+    def affinity(self) -> StoreState:
+        """How the store of pins is doing."""
+        return self._deciding.store.state
 
     async def listen(self, listening: socket.socket) -> None:
         """Serve what connects to `listening`, a bound socket; ready from then on."""

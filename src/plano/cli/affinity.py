@@ -33,6 +33,6 @@ def not_shared(configuration: Configuration, workers: int) -> str | None:
     if workers == 1 or configuration.routing.session_cache.type == "redis":
         return None
     return (
-        f"affinity is kept in memory, apart in each of the {workers} processes: a session whose requests come "
-        "on several connections may meet several models. Redis (routing.session_cache) is shared by all"
+        f"affinity is kept in memory, apart in each of the {workers} processes: a session whose requests "
+        "come on several connections may meet several models. Redis (routing.session_cache) is shared by all"
     )
