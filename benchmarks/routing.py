@@ -263,11 +263,11 @@ class Files:
     def conversations(self, name: str, *, quick: bool) -> Iterator[tuple[Asked, dict[str, str]]]:
         """Whole conversations, read as the gateway reads a request, and the other members of each line."""
         path = self._folder / f"{name}.jsonl"
-        with path.open("rb") as lines:
+        with path.open("rb") as lines, path.open("rb") as again:
             turns = LabelledFile(
                 path.name, lines, RouteSet([]), partial(read, budget_tokens=READ_TOKENS)
             ).turns()
-            beside = (json.loads(line) for line in path.open("rb"))
+            beside = map(json.loads, again)
             for number, (turn, line) in enumerate(zip(turns, beside, strict=True)):
                 if quick and number >= QUICK_LINES:
                     return
