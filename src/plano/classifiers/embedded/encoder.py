@@ -7,6 +7,7 @@ take about 50 MB, are imported by `Encoder.load`, so that a gateway without rout
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,11 @@ MODEL_FILE, TOKENIZER_FILE = "encoder.onnx", "tokenizer.json"
 
 ONLY_ERRORS = 3
 """Of onnxruntime's log levels: its warnings are for those who build models."""
+
+SILENCE = "ORT_DISABLE_TELEMETRY"
+"""onnxruntime (1.32 does) keeps a database of events in the user's cache folder, and looks up Microsoft's
+collector to send them to, unless the environment says this when it is imported: its function for the same
+comes too late for the first ones."""
 
 
 class EncoderUnavailable(Exception):
@@ -108,6 +114,7 @@ def _ends(limit: int) -> tuple[int, int]:
 
 
 def _session(model: Path) -> onnxruntime.InferenceSession:
+    os.environ.setdefault(SILENCE, "1")
     import onnxruntime  # noqa: PLC0415 - 20 MB and 40 ms, for those alone who use it
 
     onnxruntime.disable_telemetry_events()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from plano.classifiers.embedded.encoder import (
     MAX_CHARACTERS,
     MAX_TOKENS,
     MODEL_FOLDER,
+    SILENCE,
     Encoder,
     EncoderUnavailable,
 )
@@ -201,3 +203,15 @@ def test_running_the_model_opens_no_socket_and_meets_no_hub() -> None:
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert (told.stdout.strip(), told.stderr) == ("[] []", "")
+
+
+def test_running_the_model_leaves_nothing_behind(tmp_path: Path) -> None:
+    """onnxruntime would keep a database of events there, to be sent to its makers: from C++, where no hook of
+    Python sees it. It would fail where the file system is read-only, too."""
+    code = "from plano.classifiers.embedded.encoder import Encoder\nEncoder.load().encode(['hello'])"
+    homes = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), str(tmp_path))
+    unsilenced = {name: value for name, value in os.environ.items() if name != SILENCE}
+
+    subprocess.run([sys.executable, "-c", code], check=True, env=unsilenced | homes)
+
+    assert list(tmp_path.rglob("*")) == []
