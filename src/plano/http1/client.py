@@ -36,6 +36,9 @@ class Keeper(Protocol):
     def told(self, failure: Failure, /) -> Exception:
         """What the sink is told of a failure."""
 
+    def is_crowded(self) -> bool:
+        """Whether so much is under way that it is better written together."""
+
     def opened(self, connection: ClientConnection) -> None:
         """It has a socket; `closed` will follow."""
 
@@ -161,9 +164,12 @@ class ClientConnection(asyncio.Protocol):
         self._first_due = first_due = self._loop.time() + first_byte_s
         self._alarm.set(first_due if first_due < deadline else deadline)
         if len(head) + sum(map(len, body)) <= JOINED_BYTES:
-            outbox = self._outbox
-            self._posted = outbox.turn
-            outbox.put(transport, b"".join((head, *body)))
+            request = b"".join((head, *body))
+            if self._keeper.is_crowded():
+                self._posted = self._outbox.turn
+                self._outbox.put(transport, request)
+            else:
+                transport.write(request)
         else:
             self._watch_writing(transport)
             self._unwritten.extend(_slices(head, body))

@@ -17,6 +17,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
 from plano.http1.limits import KIB
+from plano.http1.outbox import FEW
 from plano.http1.reply import Reply
 from plano.http1.request import Refusal, Request, RequestReader, size_of_head
 
@@ -320,12 +321,14 @@ class Connection(asyncio.Protocol):
         self.hang_up()
 
     def write(self, data: bytes) -> None:
-        """The first small write of a turn leaves with those of other connections; further ones at once, so
-        that who writes much learns in time that the client does not keep up."""
+        """In a crowd, the first small write of a turn leaves with those of other connections; further ones
+        at once, so that who writes much learns in time that the client does not keep up."""
         if self.transport is None or self._discarding:
             return
-        outbox = self.server.outbox
-        if self._posted == outbox.turn or self.stalled or len(data) > POSTED_BYTES:
+        server = self.server
+        outbox = server.outbox
+        is_alone = server.in_flight.count < FEW or self._posted == outbox.turn
+        if is_alone or self.stalled or len(data) > POSTED_BYTES:
             self._write_now(data)
         else:
             self._posted = outbox.turn

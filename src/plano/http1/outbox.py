@@ -2,12 +2,16 @@
 
 A write wakes whoever reads at the other end. Written one by one, with the work for the next
 request between them, each finds its reader asleep again, and waking it costs more than the write:
-5 to 8 µs a request where the other end is on this machine. Together they find it awake.
+5 to 8 µs a request where the other end is on this machine. Together they find it awake. Where few
+are under way there is nobody to wait for, and the end of the turn is 10 µs away.
 """
 
 from __future__ import annotations
 
 import asyncio
+
+FEW = 8
+"""So many exchanges under way make a crowd, whose writes are sent together."""
 
 
 class Outbox:

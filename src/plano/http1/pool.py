@@ -18,7 +18,7 @@ from plano.http1.dial import Dialer, client_context
 from plano.http1.failures import ConnectFailed, Failure, Overdue
 from plano.http1.limits import ClientLimits
 from plano.http1.origin import Origin
-from plano.http1.outbox import Outbox
+from plano.http1.outbox import FEW, Outbox
 from plano.http1.proxies import Proxies, Proxy
 from plano.http1.resolve import Resolver
 from plano.http1.sink import Buffer, Sink
@@ -271,6 +271,9 @@ class Station:
 
     def told(self, failure: Failure, /) -> Exception:
         return self._pool.told(failure)
+
+    def is_crowded(self) -> bool:
+        return self.taken - len(self.idle) >= FEW
 
     def opened(self, connection: ClientConnection) -> None:
         self._pool.opened(connection)

@@ -129,6 +129,9 @@ class Hands:
     def told(self, failure: Failure, /) -> Exception:
         return failure
 
+    def is_crowded(self) -> bool:
+        return True
+
     def opened(self, connection: ClientConnection) -> None:
         self.heard.append("opened")
 
