@@ -24,7 +24,7 @@ LEAN = 0.5
 """How much of what came before goes into a short turn, among kinds of work."""
 CARRY = 0.2
 """How much of what came before goes into any turn, among tasks."""
-STAY = 0.25
+STAY = 0.28
 """By how much the task under way leads."""
 SAYS_ENOUGH = 1.0
 """A turn of a task whose best score is lower says little ("next Monday"), and counts as much less."""
