@@ -27,8 +27,10 @@ from plano.observe.access_log import AccessLog, LogFormat
 from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
+from plano.observe.session_log import AppendedFile, SessionLog
 from plano.outward import Outward
 from plano.routing.affinity import StoreState
+from plano.routing.ports import AffinityStore
 from plano.server.admin import Admin, Render
 from plano.server.app import App
 from plano.server.inference import Sessions
@@ -79,6 +81,7 @@ class Gateway:
             alarms=self._alarms,
             environment=options.environment,
         )
+        self._session_logs = _session_logs(configuration)
         self.recording = self._recording(catalog, options)
         self.limits = _within(options.most_connections, configuration.server_limits)
         self.server = self._server(catalog, self._exchange())
@@ -93,7 +96,7 @@ class Gateway:
             metrics=Metrics(model.id for model in catalog.models),
             in_flight=self.in_flight,
             call_later=self._loop.call_later,
-            others=(self._deciding,),
+            others=(self._deciding, *self._session_logs),
         )
 
     def _exchange(self) -> Exchange:
@@ -142,9 +145,18 @@ class Gateway:
         return self.state == "ready"
 
     @property
+    def store(self) -> AffinityStore:
+        """Where sessions' pins are kept."""
+        return self._deciding.store
+
+    @property
     def affinity(self) -> StoreState:
         """How the store of pins is doing."""
         return self._deciding.store.state
+
+    def load(self) -> None:
+        """Load now what would hold up the event loop when it was first needed. For who serves at once."""
+        self._deciding.load()
 
     async def listen(self, listening: socket.socket) -> None:
         """Serve what connects to `listening`, a bound socket; ready from then on."""
@@ -179,6 +191,8 @@ class Gateway:
         await self._deciding.close()
         await self._outward.close()
         self.recording.close()
+        for log in self._session_logs:
+            log.close(LAST_WORDS_S)
         self._alarms.close()
         self.state = "stopped"
         return cut_short
@@ -221,6 +235,11 @@ def _rendered(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
     from plano.observe import exposition  # noqa: PLC0415 - loads a library no start should wait for
 
     return exposition.render(snapshot, accept)
+
+
+def _session_logs(configuration: Configuration) -> tuple[SessionLog, ...]:
+    path = configuration.session_log_path
+    return () if path is None else (SessionLog(LogWriter(AppendedFile(path))),)
 
 
 async def _first(events: tuple[asyncio.Event, ...], timeout_s: float) -> None:

@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from plano.catalog.catalog import Catalog
+from plano.catalog.names import ModelId
 from plano.catalog.sources import QuoteSources, quote_sources
 from plano.chat.dialect import Dialect
+from plano.chat.usage import Usage
 from plano.classifiers.embedded.router import EmbeddedRouter
 from plano.classifiers.router_model import RouterModel
 from plano.config.load import Configuration
+from plano.config.schema import RoutingBudget
 from plano.exchange.asking import Asking
 from plano.exchange.ports import Upstream
 from plano.exchange.record import ExchangeRecord
@@ -26,6 +29,7 @@ from plano.http1.pool import Pool
 from plano.http1.proxies import Proxies
 from plano.quotes.board import Board
 from plano.quotes.fetch import PoolFetch
+from plano.routing.budget import Answered, Budget
 from plano.routing.decision import Candidate, Decision
 from plano.routing.inline import InlineRoutes
 from plano.routing.ports import RouteClassifier
@@ -33,6 +37,7 @@ from plano.routing.preference import Preference
 from plano.routing.question import Questions, wording_for
 from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder
+from plano.routing.session import Account
 from plano.routing.sessions import Sessions
 from plano.stores.memory import MemoryStore
 from plano.wire.dialects import Codec
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+MOST_WRITING = 256
+"""Accounts that are being written. Each takes 50 ms at most; more would wait for a Redis that is too slow."""
 
 
 class Deciding:
@@ -64,7 +71,12 @@ class Deciding:
         self._catalog = catalog
         sources = quote_sources(configuration, catalog)
         self._sources_pool = _sources_pool(configuration, sources, alarms, environment)
-        self.board = Board(catalog, sources, fetch=PoolFetch(self._sources_pool))
+        self.board = Board(
+            catalog,
+            sources,
+            fetch=PoolFetch(self._sources_pool),
+            prices_sessions=configuration.routing.routing_budget is not None,
+        )
         self._embedded = EmbeddedRouter(threshold=configuration.routing.embedded_threshold)
         self._classifiers = self._asked_in_turn(upstreams)
         self.preference = Preference(
@@ -75,10 +87,14 @@ class Deciding:
             now=time.monotonic,
         )
         self.store = _store(configuration)
+        self._sessions = Sessions(
+            self.store, catalog, self._routes, rates=self.board, now=time.monotonic, today=time.time
+        )
+        self._writing: set[asyncio.Task[None]] = set()
         self.ladder = Ladder(
             catalog,
             self.preference,
-            sessions=Sessions(self.store, catalog, self._routes, now=time.monotonic),
+            sessions=self._sessions,
             route_explicit_models=configuration.routing.route_explicit_models,
             now=time.monotonic,
         )
@@ -107,23 +123,51 @@ class Deciding:
             return (served,)
         return (served, self._embedded)
 
+    def load(self) -> None:
+        """Load what decides, if there are routes, and wait for it: nothing else can run meanwhile."""
+        if self._reads_routes():
+            self._embedded.load()
+
     def start(self) -> None:
-        """Begin to load what answers, and to ask for prices; waits for neither."""
+        """Begin to read the routes, and to ask for prices; waits for neither."""
         loop = asyncio.get_running_loop()
         self.board.start(loop)
         if not isinstance(self.store, MemoryStore):
             self._connecting = loop.create_task(self.store.start(), name="affinity: connecting")
-        if self._routes and self._embedded in self._classifiers:
+        if self._reads_routes():
             self._embedded.warm(self._routes)
+
+    def _reads_routes(self) -> bool:
+        return bool(self._routes) and self._embedded in self._classifiers
 
     async def refresh(self, *, within_s: float) -> None:
         """Wait for prices and latencies once: for who asks a question or two and goes."""
         await self.board.refresh(within_s=within_s)
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
-        """Learn from finished exchanges how long models take."""
+        """Learn from finished exchanges how long models take, and what sessions have spent."""
         for record in records:
             self.board.observe(record)
+            if record.account is not None and record.status == 200 and record.chosen is not None:
+                self._write(record.account, record.chosen, record)
+
+    def _write(self, account: Account, chosen: ModelId, record: ExchangeRecord) -> None:
+        """Keep the session's account, unless so many are under way that the store must be in trouble."""
+        if len(self._writing) >= MOST_WRITING:
+            return
+        usage = record.usage or Usage()
+        answered = Answered(
+            chosen,
+            account.at,
+            record.bytes_in,
+            usage.input_tokens,
+            usage.cache_read_tokens,
+            usage.cache_creation_tokens,
+        )
+        writing = self._sessions.answered(account, answered, record.route)
+        task = asyncio.get_running_loop().create_task(writing, name="affinity: writing an account")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
     async def decide(self, head: Head, codec: Codec, claim: Claim | None) -> Decision:
         """The decision for a request. Raises PlanoError."""
@@ -132,6 +176,8 @@ class Deciding:
 
     async def close(self) -> None:
         self._embedded.close()
+        for task in self._writing:
+            task.cancel()
         if not isinstance(self.store, MemoryStore):
             if self._connecting is not None:
                 self._connecting.cancel()
@@ -158,7 +204,15 @@ def _session_rules(configuration: Configuration) -> SessionRules:
         by_user_turn=routing.route_on_user_only,
         implicit_stays=caching.enabled and caching.session_affinity,
         implicit_ttl_s=None if caching.session_ttl_seconds is None else float(caching.session_ttl_seconds),
-        has_budget=routing.routing_budget is not None,
+        budget=_budget(routing.routing_budget),
+    )
+
+
+def _budget(written: RoutingBudget | None) -> Budget | None:
+    if written is None:
+        return None
+    return Budget(
+        float(written.max_switch_spend_pct), float(written.cache_read_discount), written.replenish_on_rebind
     )
 
 

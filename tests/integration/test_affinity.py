@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ import pytest
 import plano
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId
+from plano.routing.affinity import Pin, session_key
 from plano.wire.dialects import DIALECTS
 from tests.wall.gateway import RunningGateway, gateway, written
 from tests.wall.raw_client import RawClient, RawReply
+from tests.wall.upstream import PATIENCE_S, ScriptedUpstream
 
 CONFIG = """
 version: v0.4.0
@@ -221,6 +225,92 @@ async def test_sessions_are_known_by_how_they_began() -> None:
         ("simulated/large", True),
         ("simulated/small", False),
     ]
+
+
+PRICED = """
+version: v0.4.0
+model_providers:
+  - {{model: openai/gpt-4o, base_url: "{url}", access_key: sk-a}}
+  - {{model: openai/gpt-4o-mini, base_url: "{url}", access_key: sk-a, default: true}}
+routing_preferences:
+  - name: code generation
+    description: writing new code, functions, scripts and programs
+    models: [openai/gpt-4o-mini]
+  - name: translation
+    description: translating a text from one human language into another
+    models: [openai/gpt-4o]
+routing: {{routing_budget: {{max_switch_spend_pct: {pct}}}, session_log: {log}}}
+"""
+
+
+def grown(*texts: str) -> dict[str, Any]:
+    """A conversation of these turns of the user's."""
+    turns: list[dict[str, str]] = []
+    for text in texts:
+        turns += [{"role": "user", "content": text}, {"role": "assistant", "content": "ok"}]
+    return {"messages": turns[:-1]}
+
+
+async def test_a_dearer_model_is_kept_from_a_session_that_may_not_pay_for_it(tmp_path: Path) -> None:
+    """The router would have it, the budget has not; the decision says both, and what it would cost."""
+    log = tmp_path / "sessions.jsonl"
+    async with ScriptedUpstream() as upstream:
+        async with gateway(PRICED.format(url=upstream.url, pct=0, log=log)) as running:
+            first = decision(await sent(running, CHAT, grown(CODE)))
+            await until_accounted(running, first["session_id"])
+            second = decision(await sent(running, CHAT, grown(CODE, TRANSLATION)))
+            allowed = decision(
+                await sent(running, CHAT, grown(CODE, TRANSLATION), "x-plano-max-switch-spend-pct: 100")
+            )
+            refused = await sent(running, CHAT, grown(CODE), "x-plano-max-switch-spend-pct: lots")
+
+    assert [(each["models"][0], each["decision"], each["switched"]) for each in (first, second, allowed)] == [
+        ("openai/gpt-4o-mini", "preference", False),
+        ("openai/gpt-4o-mini", "affinity", False),
+        ("openai/gpt-4o-mini", "affinity", False),
+    ]
+    vetoed = second["reasons"][-1]
+    assert (second["models"], second["pinned"]) == (["openai/gpt-4o-mini", "openai/gpt-4o"], True)
+    assert (vetoed["step"], vetoed["because"].startswith("staying: changing would cost $0.0")) == (
+        "affinity",
+        True,
+    )
+    assert "of 100 % of" in allowed["reasons"][-1]["because"]
+    assert refused.status == 400
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [(line["chosen"], line["candidates"], line["is_user_turn"]) for line in lines] == [
+        ("openai/gpt-4o-mini", ["openai/gpt-4o-mini"], True),
+        ("openai/gpt-4o-mini", ["openai/gpt-4o"], True),
+        ("openai/gpt-4o-mini", ["openai/gpt-4o"], True),
+    ]
+    assert CODE not in log.read_text("utf-8")
+
+
+async def test_a_cheaper_model_is_free_to_change_to(tmp_path: Path) -> None:
+    """Reading all of the context anew at a tenth of the price costs less than the cache of the other."""
+    async with ScriptedUpstream() as upstream:
+        async with gateway(PRICED.format(url=upstream.url, pct=0, log=tmp_path / "log")) as running:
+            first = decision(await sent(running, CHAT, grown(TRANSLATION)))
+            await until_accounted(running, first["session_id"])
+            second = decision(await sent(running, CHAT, grown(TRANSLATION, CODE)))
+
+    assert [(each["models"][0], each["switched"], each["pinned"]) for each in (first, second)] == [
+        ("openai/gpt-4o", False, False),
+        ("openai/gpt-4o-mini", True, False),
+    ]
+
+
+async def until_accounted(running: RunningGateway, session_id: str) -> None:
+    """Until what the session has spent is written, which is a moment after its answer."""
+
+    async def spending() -> object:
+        running.worker.recording.flush()
+        pin = await running.worker.store.read(session_key(None, session_id))
+        return pin.spending if isinstance(pin, Pin) else None
+
+    async with asyncio.timeout(PATIENCE_S):
+        while await spending() is None:
+            await asyncio.sleep(0)
 
 
 def test_a_program_has_sessions_too() -> None:

@@ -110,6 +110,12 @@ class Configuration:
         return None if written is None else str(FilePath(self.source).parent / written)
 
     @property
+    def session_log_path(self) -> str | None:
+        """Where each request's session facts are appended; a relative path is beside the file."""
+        written = self.routing.session_log
+        return None if written is None else str(FilePath(self.source).parent / written)
+
+    @property
     def cost_source(self) -> CostSource | None:
         return next((source for source in self.metrics_sources if isinstance(source, CostSource)), None)
 

@@ -11,8 +11,6 @@ INJECTION: Final = "prompt_caching.inject_cache_control"
 """On by default wherever prompt caching is."""
 
 NOT_YET: Final = (
-    "routing.routing_budget",
-    "routing.session_log",
     "listeners[].max_retries",
     "listeners[].limits.first_byte_with_another_s",
     INJECTION,

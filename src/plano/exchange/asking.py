@@ -44,7 +44,7 @@ class Asking:
         """Raises InvalidRequest for a conversation that had to be read and cannot be."""
         session = None
         if claim is not None:
-            session = await self._finder.find(claim, lambda: codec.conversation(head))
+            session = await self._finder.find(claim, len(head.body), lambda: codec.conversation(head))
         return Asked(head.model, self._reading(head, codec), routes, session)
 
     def _reading(self, head: Head, codec: Codec) -> Reading:

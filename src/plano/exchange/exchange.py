@@ -28,6 +28,7 @@ from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import decision_object
 from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder, nobody_decided
+from plano.routing.session import Session
 from plano.wire.dialects import DIALECTS, Codec
 from plano.wire.splice import Head
 
@@ -189,6 +190,8 @@ class Exchange:
             began = self._now()
             asked = await self._asking.asked(head, errand.codec, routes, errand.ask.claim)
             decision = await self._ladder.decide(asked)
+            if asked.session is not None:
+                _note_session(errand.ask.record, asked.session, decision)
             telling = errand.ask.telling
             if telling is not None and self._tell(errand, telling, decision, began):
                 return
@@ -367,6 +370,13 @@ class Exchange:
         if has_left or not reply.started:
             record.status = problem.status
         record.ending = "client_left" if has_left else _ENDINGS[problem.fault]
+
+
+def _note_session(record: ExchangeRecord, session: Session, decision: Decision) -> None:
+    record.session = session.key
+    record.is_user_turn = session.is_user_turn
+    record.candidates = tuple(each.id for each in decision.ranked or decision.candidates)
+    record.account = decision.account
 
 
 _ENDINGS: dict[str, Ending] = {

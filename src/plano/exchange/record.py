@@ -14,6 +14,7 @@ from plano.catalog.names import ModelId, RouteName
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
 from plano.routing.decision import Step
+from plano.routing.session import Account
 
 Phase = Literal["read", "decide", "connect", "head", "content", "stream", "done"]
 """Where the request was when it ended: reading it, deciding, connecting upstream, waiting for
@@ -51,6 +52,14 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     provider: str | None = None
     decision: Step | None = None
     route: RouteName | None = None
+    session: str | None = None
+    """What tells its session from all others, the tenant included; None: the request stands alone."""
+    is_user_turn: bool | None = None
+    """Whether a user speaks in it; False inside a tool loop, None where that was not looked at."""
+    candidates: tuple[ModelId, ...] = ()
+    """The models that routing ranks for a request of a session, whatever then was chosen."""
+    account: Account | None = None
+    """What the session's account is written from; None: none is kept."""
     attempts: int = 0
     status: int | None = None
     """The status the client was sent; 499 when it left first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from plano.chat.conversation import Conversation
 from plano.exchange.ports import Aside
 from plano.routing.affinity import session_key
+from plano.routing.budget import Budget
 from plano.routing.reading import is_user_turn
 from plano.routing.session import Session
 
@@ -25,6 +26,8 @@ class Claim(msgspec.Struct, frozen=True):
     """As `X-Model-Affinity` has it; None: a session is known by how it began."""
     tenant: str | None
     """None where no tenant header is configured."""
+    max_switch_spend_pct: float | None = None
+    """What this request says about the cost of changing models; None: as configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,13 @@ class SessionRules:
     """A session that nobody named stays on its model as a named one does."""
     implicit_ttl_s: float | None = None
     """For such a session; None: as for the others."""
-    has_budget: bool = False
-    """Changing models is judged by what it costs."""
+    budget: Budget | None = None
+    """Changing models is judged by what it costs; None: only for requests that ask for it."""
 
     @property
     def are_implicit(self) -> bool:
         """Whether there are sessions that nobody named."""
-        return self.by_user_turn or self.implicit_stays or self.has_budget
+        return self.by_user_turn or self.implicit_stays or self.budget is not None
 
 
 class SessionFinder:
@@ -55,13 +58,23 @@ class SessionFinder:
         self._aside = aside
         self._known: ImplicitSessions | None = None
 
-    async def find(self, claim: Claim, conversation: Callable[[], Conversation]) -> Session | None:
+    async def find(
+        self, claim: Claim, body_bytes: int, conversation: Callable[[], Conversation]
+    ) -> Session | None:
         """The session; None for a request that stands alone. Raises what reading the conversation raises."""
         rules = self.rules
+        budget = self._budget(claim)
         if claim.session_id is not None:
-            key = session_key(claim.tenant, claim.session_id)
-            return Session(claim.session_id, key, stays=True, is_user_turn=True, ttl_s=rules.ttl_s)
-        if not rules.are_implicit:
+            asks_for_budget = claim.max_switch_spend_pct is not None
+            return Session(
+                claim.session_id,
+                session_key(claim.tenant, claim.session_id),
+                stays=not asks_for_budget,
+                ttl_s=rules.ttl_s,
+                budget=budget if asks_for_budget else None,
+                body_bytes=body_bytes,
+            )
+        if not rules.are_implicit and budget is None:
             return None
         spoken = conversation()
         session_id = await self._implicit(claim.tenant, spoken)
@@ -70,10 +83,19 @@ class SessionFinder:
         return Session(
             session_id,
             session_key(claim.tenant, session_id),
-            stays=rules.implicit_stays,
-            is_user_turn=not rules.by_user_turn or _ends_with_the_user(spoken),
+            stays=rules.implicit_stays and budget is None,
             ttl_s=rules.implicit_ttl_s or rules.ttl_s,
+            is_user_turn=_ends_with_the_user(spoken),
+            by_user_turn=rules.by_user_turn,
+            budget=budget,
+            body_bytes=body_bytes,
         )
+
+    def _budget(self, claim: Claim) -> Budget | None:
+        pct = claim.max_switch_spend_pct
+        if pct is None:
+            return self.rules.budget
+        return replace(self.rules.budget or Budget(pct), max_switch_spend_pct=pct)
 
     async def _implicit(self, tenant: str | None, spoken: Conversation) -> str | None:
         """None where the user has said nothing that the session could be known by."""

@@ -135,7 +135,8 @@ def _compared_by_price(catalog: Catalog) -> tuple[ModelId, ...]:
 
 
 def _candidates(catalog: Catalog) -> tuple[ModelId, ...]:
-    """The models that a session may move between, each once: those of routes, and those declared in full."""
-    routed = (found.id for route in catalog.routes for found in route.candidates)
-    declared = (model.id for model in catalog.models if not model.is_wildcard)
-    return tuple(dict.fromkeys((*routed, *declared)))
+    """The models that routing may choose, each once."""
+    models = [found.id for route in catalog.routes for found in route.candidates]
+    if catalog.default is not None:
+        models.append(catalog.default.id)
+    return tuple(dict.fromkeys(models))

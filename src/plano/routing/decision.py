@@ -7,6 +7,7 @@ from typing import Literal
 
 from plano.catalog.catalog import Found, Model
 from plano.catalog.names import ModelId, RouteName
+from plano.routing.session import Account
 
 Step = Literal["explicit", "alias", "affinity", "preference", "default"]
 """The rungs of the ladder, and the value of `x-plano-decision`."""
@@ -64,3 +65,7 @@ class Decision:
     """An earlier decision of the session was used."""
     has_switched: bool = False
     """The session had another model before."""
+    ranked: tuple[Candidate, ...] | None = None
+    """What the router would have had, where the session stays on its model nevertheless."""
+    account: Account | None = None
+    """What a session's account is written from, once the request was answered; None: none is kept."""

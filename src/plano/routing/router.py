@@ -113,9 +113,11 @@ class Ladder:
         looked = await sessions.look(session)
         before = (*before, looked.reason)
         if isinstance(looked, Held) and session.follows:
-            decision = Decision(looked.candidates, "affinity", before, looked.route, is_pinned=True)
+            decision = sessions.followed(session, before, looked)
         else:
             decision = await self._routed(asked, requested, before)
+            if isinstance(looked, Held):
+                decision = sessions.judged(session, decision, looked)
             decision = await sessions.keep(session, decision, looked)
         return replace(decision, session_id=session.id)
 

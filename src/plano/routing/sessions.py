@@ -13,10 +13,11 @@ from typing import assert_never
 from plano.catalog.catalog import Catalog, Found
 from plano.catalog.names import RouteName
 from plano.routing.affinity import NoPin, Pin, Unavailable
+from plano.routing.budget import Answered, Rates, Stay, Switch, after, context_tokens, judge
 from plano.routing.decision import Candidate, Decision, Outcome, Reason
 from plano.routing.ports import AffinityStore
 from plano.routing.route_set import RouteSet
-from plano.routing.session import Session
+from plano.routing.session import Account, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,18 @@ class Sessions:
     """Reads and writes the pins of sessions."""
 
     def __init__(
-        self, store: AffinityStore, catalog: Catalog, routes: RouteSet, *, now: Callable[[], float]
+        self,
+        store: AffinityStore,
+        catalog: Catalog,
+        routes: RouteSet,
+        *,
+        rates: Rates,
+        now: Callable[[], float],
+        today: Callable[[], float],
     ) -> None:
-        """`now`: seconds, for the time that the step took."""
+        """`now`: seconds, for the time that the step took; `today`: seconds since 1970."""
+        self._rates = rates
+        self._today = today
         self._store = store
         self._catalog = catalog
         self._routes = routes
@@ -71,28 +81,89 @@ class Sessions:
             case _:
                 assert_never(found)
 
+    def followed(self, session: Session, reasons: tuple[Reason, ...], held: Held) -> Decision:
+        """The decision that was pinned."""
+        account = None
+        if session.budget is not None:
+            account = Account(session, held.pin.spending, held.candidates[0].id, None, self._today())
+        return Decision(held.candidates, "affinity", reasons, held.route, is_pinned=True, account=account)
+
+    def judged(self, session: Session, decision: Decision, held: Held) -> Decision:
+        """The decision that a session may afford, which has a model already."""
+        budget = session.budget
+        if budget is None or not decision.candidates:
+            return decision
+        anchor, candidate = held.candidates[0], decision.candidates[0]
+        spending, at = held.pin.spending, self._today()
+        context = context_tokens(spending, session.body_bytes)
+        verdict = judge(
+            budget, spending, self._rates, anchor=anchor.id, candidate=candidate.id, context=context, now=at
+        )
+        account = Account(session, spending, anchor.id, verdict, at)
+        reason = Reason("affinity", "chose" if isinstance(verdict, Stay) else "abstained", verdict.because)
+        reasons = (*decision.reasons, reason)
+        if isinstance(verdict, Switch):
+            return replace(decision, reasons=reasons, account=account)
+        if verdict.reason == "same_model":
+            return replace(decision, account=account)
+        others = [each for each in decision.candidates if each.id != anchor.id]
+        route = None if held.pin.route_name is None else RouteName(held.pin.route_name)
+        return Decision(
+            (anchor, *others),
+            "affinity",
+            reasons,
+            route,
+            is_pinned=True,
+            ranked=decision.candidates,
+            account=account,
+        )
+
     async def keep(self, session: Session, decision: Decision, before: Held | NotHeld) -> Decision:
         """Remember a decision for the session's next requests; the decision that holds. Where another request
         of the session was first, that is the other one's."""
         if not decision.candidates or (isinstance(before, NotHeld) and not before.may_keep):
             return decision
-        pin = Pin(decision.candidates[0].id, decision.route)
         if isinstance(before, Held) or before.is_stale:
-            if isinstance(before, Held) and _same(before.pin, pin) and session.stays:
-                return decision
+            spending = before.pin.spending if isinstance(before, Held) else None
+            pin = Pin(decision.candidates[0].id, decision.route, spending)
             await self._store.pin(session.key, pin, session.ttl_s)
-            return decision
+            has_switched = isinstance(before, Held) and before.pin.model_name != pin.model_name
+            return self._counted(session, replace(decision, has_switched=has_switched))
         began = self._now()
+        pin = Pin(decision.candidates[0].id, decision.route)
         holds = await self._store.pin_first(session.key, pin, session.ttl_s)
         if isinstance(holds, Unavailable) or _same(holds, pin):
-            return decision
+            return self._counted(session, decision)
         theirs = self._checked(holds, session, began)
         if isinstance(theirs, NotHeld):
             return decision
-        reason = replace(theirs.reason, because="another request of this session was decided first")
+        reason = replace(
+            theirs.reason, outcome="chose", because="another request of this session was decided first"
+        )
         return Decision(
             theirs.candidates, "affinity", (*decision.reasons, reason), theirs.route, is_pinned=True
         )
+
+    def _counted(self, session: Session, decision: Decision) -> Decision:
+        """With an account, where one is kept and begins here."""
+        if session.budget is None or decision.account is not None:
+            return decision
+        return replace(decision, account=Account(session, None, None, None, self._today()))
+
+    async def answered(self, account: Account, answered: Answered, route: RouteName | None) -> None:
+        """Write what an answered request has cost its session: for the rest of the pin's time."""
+        budget = account.session.budget
+        if budget is None:
+            return
+        spending = after(
+            budget,
+            account.spending,
+            self._rates,
+            anchor=account.anchor,
+            judged=account.judged,
+            answered=answered,
+        )
+        await self._store.move(account.session.key, Pin(answered.model, route, spending))
 
     def _checked(self, pin: Pin, session: Session, began: float) -> Held | NotHeld:
         """A model that is no longer declared under its full name is no model to stay on."""
@@ -105,7 +176,8 @@ class Sessions:
         if session.follows:
             reason = self._reason("chose", "the session stays on its model", route, began)
         else:
-            reason = self._reason("abstained", "a new turn of the user's is decided anew", route, began)
+            anew = "a new turn of the user's" if session.by_user_turn else "each request"
+            reason = self._reason("abstained", f"{anew} is decided anew", route, began)
         return Held(pin, (pinned, *self._others(route, pinned)), reason)
 
     def _others(self, route: RouteName | None, pinned: Candidate) -> Sequence[Candidate]:

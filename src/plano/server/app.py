@@ -153,7 +153,9 @@ class App:
 
     async def _readiness(self, request: Request, reply: Reply) -> None:
         if self._is_ready():
-            reply.send(200, JSON, b'{"status":"ready","affinity":"%b"}' % self._affinity().status.encode("ascii"))
+            reply.send(
+                200, JSON, b'{"status":"ready","affinity":"%b"}' % self._affinity().status.encode("ascii")
+            )
         else:
             reply.send(503, JSON, b'{"status":"draining"}')
 

@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from plano.chat.dialect import Dialect
-from plano.errors import InvalidAffinityId, PlanoError, UnsupportedEncoding
+from plano.errors import InvalidAffinityId, InvalidRequest, PlanoError, UnsupportedEncoding
 from plano.exchange.exchange import Ask, Errand, Exchange, Telling
 from plano.exchange.record import ExchangeRecord
 from plano.exchange.sessions import Claim
 from plano.http1.reply import Reply
 from plano.http1.request import Request
 from plano.routing.affinity import is_tenant
+from plano.routing.budget import read_pct
 from plano.routing.decision_object import trace_id_of
 
 TRACE = b"traceparent"
@@ -36,6 +37,7 @@ CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 AFFINITY = b"x-model-affinity"
 CACHE = b"x-plano-cache"
 """`off`: the session is not to be known by how it began."""
+SPEND = b"x-plano-max-switch-spend-pct"
 DEBUG = b"x-plano-debug"
 LONGEST_AFFINITY_ID = 256
 
@@ -51,13 +53,13 @@ class Sessions(msgspec.Struct, frozen=True):
     def claim(self, request: Request) -> Claim | None:
         """What the head says of its session; None: the request stands alone. Raises InvalidAffinityId."""
         fields = request.fields
-        named = fields.get(AFFINITY)
+        named, pct = fields.get(AFFINITY), _spend(fields.get(SPEND))
         if named is not None:
             _check_affinity(named, doubled=AFFINITY in request.repeated)
-            return Claim(named.decode("ascii"), self._tenant(request))
-        if not self.are_implicit or fields.get(CACHE, b"").lower() == b"off":
+            return Claim(named.decode("ascii"), self._tenant(request), pct)
+        if fields.get(CACHE, b"").lower() == b"off" or not (self.are_implicit or pct is not None):
             return None
-        return Claim(None, self._tenant(request))
+        return Claim(None, self._tenant(request), pct)
 
     def _tenant(self, request: Request) -> str | None:
         """Nothing is guessed about whose session it is: another's answer might come of it."""
@@ -172,6 +174,17 @@ def _unread_coding(coding: bytes) -> PlanoError:
         f"The request body has content-encoding {coding.decode('latin-1')!r}; expected none. "
         "Send the body uncompressed."
     )
+
+
+def _spend(written: bytes | None) -> float | None:
+    if written is None:
+        return None
+    pct = read_pct(written.decode("latin-1"))
+    if pct is None:
+        raise InvalidRequest(
+            f"{SPEND.decode('ascii')} is {written[:32].decode('latin-1')!r}; expected a number from 0 to 100."
+        )
+    return pct
 
 
 def _check_affinity(value: bytes, *, doubled: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from plano.chat.conversation import Conversation, Turn
 from plano.exchange.sessions import Claim, SessionFinder, SessionRules
+from plano.routing.budget import Budget
 from plano.routing.implicit_session import LARGE_BYTES
 from plano.routing.session import Session
 
@@ -35,7 +36,7 @@ class Aside:
 async def found(
     claim: Claim, rules: SessionRules, conversation: Callable[[], Conversation]
 ) -> Session | None:
-    return await SessionFinder(rules, aside=Aside()).find(claim, conversation)
+    return await SessionFinder(rules, aside=Aside()).find(claim, 99, conversation)
 
 
 def never() -> Conversation:
@@ -46,7 +47,7 @@ async def test_a_named_session_reads_no_conversation() -> None:
     """Its id is all there is to know."""
     session = await found(Claim("s-1", "acme"), BY_TURN, never)
 
-    assert session == Session("s-1", "plano:affinity:acme:s-1", stays=True, is_user_turn=True, ttl_s=600.0)
+    assert session == Session("s-1", "plano:affinity:acme:s-1", stays=True, ttl_s=600.0, body_bytes=99)
 
 
 async def test_where_nobody_is_known_by_their_beginning_a_request_stands_alone() -> None:
@@ -122,7 +123,7 @@ async def test_a_turn_is_the_users_when_the_last_message_says_something(
         pytest.param(
             SessionRules(600.0, implicit_stays=True, implicit_ttl_s=60.0), (True, 60.0), id="of its own time"
         ),
-        pytest.param(SessionRules(600.0, has_budget=True), (False, 600.0), id="by budget"),
+        pytest.param(SessionRules(600.0, budget=Budget(5.0)), (False, 600.0), id="by budget"),
     ],
 )
 async def test_rules_say_what_a_session_is_held_to(rules: SessionRules, expected: tuple[bool, float]) -> None:
@@ -139,7 +140,7 @@ async def test_a_long_beginning_is_hashed_aside_and_once() -> None:
     finder = SessionFinder(BY_TURN, aside=aside)
     conversation = spoken(Turn("system", ("s" * (LARGE_BYTES + 1),)), USER)
 
-    first = await finder.find(Claim(None, None), conversation)
-    again = await finder.find(Claim(None, None), conversation)
+    first = await finder.find(Claim(None, None), 99, conversation)
+    again = await finder.find(Claim(None, None), 99, conversation)
 
     assert (first == again, aside.count) == (True, 1)

@@ -29,8 +29,8 @@ from tests.unit.routing.test_preference import (
 )
 
 KEY = "plano:affinity:s"
-NAMED = Session("s", KEY, stays=True, is_user_turn=True, ttl_s=600.0)
-USER_TURN = replace(NAMED, stays=False)
+NAMED = Session("s", KEY, stays=True, ttl_s=600.0)
+USER_TURN = replace(NAMED, stays=False, by_user_turn=True, is_user_turn=True)
 TOOL_TURN = replace(USER_TURN, is_user_turn=False)
 DECIDED = Pin(LARGE.id, CODE.name)
 CATALOG = Catalog((LARGE, SMALL, DEFAULT), {}, ROUTES)
@@ -84,7 +84,7 @@ async def decided(
         timeout_s=1.0,
         now=now,
     )
-    sessions = Sessions(store, CATALOG, ROUTES, now=now)
+    sessions = Sessions(store, CATALOG, ROUTES, rates=Prices(), now=now, today=lambda: 0.0)
     ladder = Ladder(CATALOG, preference, sessions=sessions, now=now)
     return await ladder.decide(Asked(requested, already_read(WORDS), session=session))
 
@@ -182,7 +182,8 @@ async def test_nothing_is_pinned_when_nobody_decided() -> None:
     """The next request may know better."""
     store = Store()
     catalog = Catalog((LARGE, SMALL), {}, ROUTES)
-    ladder = Ladder(catalog, None, sessions=Sessions(store, catalog, ROUTES, now=lambda: 0.0))
+    sessions = Sessions(store, catalog, ROUTES, rates=Prices(), now=lambda: 0.0, today=lambda: 0.0)
+    ladder = Ladder(catalog, None, sessions=sessions)
 
     decision = await ladder.decide(Asked(None, already_read(WORDS), session=NAMED))
 
