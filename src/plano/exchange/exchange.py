@@ -190,6 +190,7 @@ class Exchange:
             began = self._now()
             asked = await self._asking.asked(head, errand.codec, routes, errand.ask.claim)
             decision = await self._ladder.decide(asked)
+            errand.ask.record.reasons = decision.reasons
             if asked.session is not None:
                 _note_session(errand.ask.record, asked.session, decision)
             telling = errand.ask.telling

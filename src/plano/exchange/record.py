@@ -13,7 +13,7 @@ import msgspec
 from plano.catalog.names import ModelId, RouteName
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
-from plano.routing.decision import Step
+from plano.routing.decision import Reason, Step
 from plano.routing.session import Account
 
 Phase = Literal["read", "decide", "connect", "head", "content", "stream", "done"]
@@ -52,6 +52,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     provider: str | None = None
     decision: Step | None = None
     route: RouteName | None = None
+    reasons: tuple[Reason, ...] = ()
+    """What the steps said, where somebody had to be asked."""
     session: str | None = None
     """What tells its session from all others, the tenant included; None: the request stands alone."""
     is_user_turn: bool | None = None

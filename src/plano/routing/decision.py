@@ -16,6 +16,29 @@ Step = Literal["explicit", "alias", "affinity", "preference", "default"]
 Outcome = Literal["chose", "abstained"]
 
 
+Kind = Literal[
+    "matched",
+    "none_fits",
+    "unable",
+    "nothing_to_read",
+    "hit",
+    "miss",
+    "stale",
+    "unavailable",
+    "anew",
+    "raced",
+    "over_budget",
+    "cheaper",
+    "within_budget",
+    "cold",
+    "unknown_price",
+]
+"""What a reason of the preference or the affinity step comes to, for counting: a route matched, none did, no
+router was able to tell, there was nothing to route by; the session's pin was used, there was none, it named
+what is gone, its store was in trouble, it was not to be used, another request was first; and what the
+budget made of a change of models."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """What one step of the ladder said."""
@@ -30,6 +53,7 @@ class Reason:
     """By how much that route leads the next."""
     router: str | None = None
     """Who was asked which route fits: `embedded`, or the full name of a served model."""
+    kind: Kind | None = field(default=None, compare=False)
     elapsed_ms: float = field(default=0.0, compare=False)
     """How long the step took; for what is remembered, how long it took when it was worked out."""
 

@@ -14,7 +14,7 @@ from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName
 from plano.routing import policy
 from plano.routing.asked import Asked
-from plano.routing.decision import Candidate, Reason
+from plano.routing.decision import Candidate, Kind, Reason
 from plano.routing.ports import Quotes, RouteClassifier
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
@@ -65,10 +65,11 @@ class Preference:
         routes = self.routes if asked.routes is None else asked.routes
         began = self._now()
         if not routes:
-            return self._abstained("the request brings an empty list of routes", began)
+            return self._abstained("nothing_to_read", "the request brings an empty list of routes", began)
         conversation = await asked.conversation()
         if not conversation:
-            return self._abstained("the conversation has no words of the user to route by", began)
+            because = "the conversation has no words of the user to route by"
+            return self._abstained("nothing_to_read", because, began)
         return await self._ask(conversation, routes, began)
 
     async def _ask(self, conversation: Sequence[Utterance], routes: RouteSet, began: float) -> Preferred:
@@ -87,14 +88,14 @@ class Preference:
                     return self._matched(verdict, classifier.name, routes, passed, began)
                 case _:
                     assert_never(verdict)
-        return self._abstained("; ".join(passed), began)
+        return self._abstained("unable", "; ".join(passed), began)
 
     def _matched(
         self, verdict: Matched, router: str, routes: RouteSet, passed: Sequence[str], began: float
     ) -> Preferred:
         route = routes.named(verdict.route)
         if route is None:  # a router can only pick among the routes of this request
-            return self._abstained(f"{router} named a route that was not asked about", began)
+            return self._abstained("unable", f"{router} named a route that was not asked about", began)
         known = self._candidates.get(route.name) if routes is self.routes else None
         candidates = policy.order(known or _candidates(route), self._quotes, route.prefer)
         order = policy.in_words(candidates, self._quotes, route.prefer)
@@ -108,6 +109,7 @@ class Preference:
             verdict.score,
             verdict.margin,
             router,
+            "matched",
             self._elapsed_ms(began),
         )
         return Preferred(candidates, reason)
@@ -121,12 +123,13 @@ class Preference:
             verdict.score,
             verdict.margin,
             router,
+            "none_fits",
             self._elapsed_ms(began),
         )
         return Preferred((), reason)
 
-    def _abstained(self, because: str, began: float) -> Preferred:
-        reason = Reason("preference", "abstained", because, elapsed_ms=self._elapsed_ms(began))
+    def _abstained(self, kind: Kind, because: str, began: float) -> Preferred:
+        reason = Reason("preference", "abstained", because, kind=kind, elapsed_ms=self._elapsed_ms(began))
         return Preferred((), reason)
 
     def _elapsed_ms(self, began: float) -> float:

@@ -13,8 +13,8 @@ from typing import assert_never
 from plano.catalog.catalog import Catalog, Found
 from plano.catalog.names import RouteName
 from plano.routing.affinity import NoPin, Pin, Unavailable
-from plano.routing.budget import Answered, Rates, Stay, Switch, after, context_tokens, judge
-from plano.routing.decision import Candidate, Decision, Outcome, Reason
+from plano.routing.budget import Answered, Rates, Switch, after, context_tokens, judge
+from plano.routing.decision import Candidate, Decision, Kind, Outcome, Reason
 from plano.routing.ports import AffinityStore
 from plano.routing.route_set import RouteSet
 from plano.routing.session import Account, Session
@@ -74,9 +74,11 @@ class Sessions:
             case Pin():
                 return self._checked(found, session, began)
             case NoPin():
-                return NotHeld(self._abstained("nothing is pinned for this session", began), may_keep=True)
+                return NotHeld(
+                    self._abstained("miss", "nothing is pinned for this session", began), may_keep=True
+                )
             case Unavailable(because):
-                reason = self._abstained(f"{self._store.name}: {because}", began)
+                reason = self._abstained("unavailable", f"{self._store.name}: {because}", began)
                 return NotHeld(reason, may_keep=False)
             case _:
                 assert_never(found)
@@ -100,12 +102,12 @@ class Sessions:
             budget, spending, self._rates, anchor=anchor.id, candidate=candidate.id, context=context, now=at
         )
         account = Account(session, spending, anchor.id, verdict, at)
-        reason = Reason("affinity", "chose" if isinstance(verdict, Stay) else "abstained", verdict.because)
-        reasons = (*decision.reasons, reason)
         if isinstance(verdict, Switch):
-            return replace(decision, reasons=reasons, account=account)
+            reason = Reason("affinity", "abstained", verdict.because, kind=verdict.reason)
+            return replace(decision, reasons=(*decision.reasons, reason), account=account)
         if verdict.reason == "same_model":
             return replace(decision, account=account)
+        reasons = (*decision.reasons, Reason("affinity", "chose", verdict.because, kind=verdict.reason))
         others = [each for each in decision.candidates if each.id != anchor.id]
         route = None if held.pin.route_name is None else RouteName(held.pin.route_name)
         return Decision(
@@ -138,7 +140,10 @@ class Sessions:
         if isinstance(theirs, NotHeld):
             return decision
         reason = replace(
-            theirs.reason, outcome="chose", because="another request of this session was decided first"
+            theirs.reason,
+            outcome="chose",
+            kind="raced",
+            because="another request of this session was decided first",
         )
         return Decision(
             theirs.candidates, "affinity", (*decision.reasons, reason), theirs.route, is_pinned=True
@@ -170,14 +175,14 @@ class Sessions:
         found = self._catalog.find(pin.model_name)
         if not isinstance(found, Found) or found.id != pin.model_name:
             because = "the session is pinned to a model that is no longer declared"
-            return NotHeld(self._abstained(because, began), may_keep=True, is_stale=True)
+            return NotHeld(self._abstained("stale", because, began), may_keep=True, is_stale=True)
         pinned = Candidate.of(found)
         route = None if pin.route_name is None else RouteName(pin.route_name)
         if session.follows:
-            reason = self._reason("chose", "the session stays on its model", route, began)
+            reason = self._reason("chose", "hit", "the session stays on its model", route, began)
         else:
             anew = "a new turn of the user's" if session.by_user_turn else "each request"
-            reason = self._reason("abstained", f"{anew} is decided anew", route, began)
+            reason = self._reason("abstained", "anew", f"{anew} is decided anew", route, began)
         return Held(pin, (pinned, *self._others(route, pinned)), reason)
 
     def _others(self, route: RouteName | None, pinned: Candidate) -> Sequence[Candidate]:
@@ -187,12 +192,14 @@ class Sessions:
         candidates = map(Candidate.of, known.candidates)
         return [candidate for candidate in candidates if candidate.id != pinned.id]
 
-    def _abstained(self, because: str, began: float) -> Reason:
-        return self._reason("abstained", because, None, began)
+    def _abstained(self, kind: Kind, because: str, began: float) -> Reason:
+        return self._reason("abstained", kind, because, None, began)
 
-    def _reason(self, outcome: Outcome, because: str, route: RouteName | None, began: float) -> Reason:
+    def _reason(
+        self, outcome: Outcome, kind: Kind, because: str, route: RouteName | None, began: float
+    ) -> Reason:
         elapsed_ms = (self._now() - began) * 1000.0
-        return Reason("affinity", outcome, because, route, elapsed_ms=elapsed_ms)
+        return Reason("affinity", outcome, because, route, kind=kind, elapsed_ms=elapsed_ms)
 
 
 def _same(one: Pin, other: Pin) -> bool:
