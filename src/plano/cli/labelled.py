@@ -18,7 +18,8 @@ from plano.catalog.catalog import Catalog
 from plano.chat.conversation import Conversation
 from plano.cli.exits import ConfigurationAtFault, InputAtFault
 from plano.config.load import Configuration, ConfigurationInvalid, find
-from plano.evaluation.labelled import Contents, LabelledFile, LinesAtFault
+from plano.evaluation.labelled import Contents, LabelledFile
+from plano.evaluation.lines import LinesAtFault
 from plano.routing.reading import read
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance

@@ -26,7 +26,8 @@ def _module_of(name: str) -> Loader:
 
 
 COMMANDS: Mapping[str, Loader] = {
-    name: _module_of(name) for name in ("up", "check", "route", "models", "lint", "eval", "calibrate")
+    name: _module_of(name)
+    for name in ("up", "check", "route", "models", "lint", "eval", "calibrate", "replay")
 }
 """Every subcommand, in the order in which help lists them."""
 
@@ -41,6 +42,7 @@ Examples:
   plano lint                        read the routes for faults
   plano eval labelled.jsonl         measure routing on labelled conversations
   plano calibrate labelled.jsonl    find the threshold under which no route fits
+  plano replay sessions.jsonl       price ways to choose a session's model
 """
 
 

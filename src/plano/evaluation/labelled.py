@@ -7,7 +7,6 @@ bring `routing_preferences` of its own; other members are nobody's business here
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
@@ -19,15 +18,12 @@ from plano.catalog.names import RouteName
 from plano.chat.conversation import Conversation
 from plano.chat.dialect import Dialect
 from plano.errors import PlanoError
+from plano.evaluation.lines import TOO_LONG, Faults, LinesAtFault, in_words, numbered, shape
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
 from plano.wire.dialects import DIALECTS
 from plano.wire.splice import Head
 
-LONGEST_LINE_BYTES: Final = 8 * 1024 * 1024
-"""A conversation of two million tokens; what is longer is not a line but a file without line ends."""
-MOST_TOLD: Final = 20
-"""Faults that are told one by one: who wrote a file with a program makes one mistake a thousand times."""
 MOST_KEPT_ROUTE_SETS: Final = 256
 """Different route sets of lines that are kept: lines of one conversation bring the same again."""
 
@@ -35,7 +31,6 @@ Read = Callable[[Conversation], Sequence[Utterance]]
 """What a router may see of a conversation; may raise PlanoError."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_MALFORMED = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +52,6 @@ class LabelledTurn:
     def ask(self) -> str:
         """The words that are to be routed."""
         return self.utterances[-1].text
-
-
-class LinesAtFault(Exception):
-    """Lines that are not what they should be; the text is `file:line: expected …; found …` a line."""
-
-    def __init__(self, told: Sequence[str], more: int) -> None:
-        lines = [*told, *([f"and {more} more"] if more else [])]
-        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +77,18 @@ class LabelledFile:
 
     def check(self) -> Contents:
         """Reads every line. Raises LinesAtFault with what is wrong in all of them."""
-        told: list[str] = []
-        faults = turns = without_route = own = 0
+        faults = Faults(self._name)
+        turns = without_route = own = 0
         for number, read in self._each():
             if isinstance(read, LabelledTurn):
                 turns += 1
                 without_route += read.gold is None
                 own += read.routes is not self._configured
-                continue
-            faults += 1
-            if len(told) < MOST_TOLD:
-                told.append(f"{self._name}:{number}: {read}")
-        if not turns and not faults:
-            told, faults = [f"{self._name}: expected labelled conversations, one a line; found none"], 1
-        if faults:
-            raise LinesAtFault(told, faults - len(told))
+            else:
+                faults.add(number, read)
+        if not turns and not faults.count:
+            raise LinesAtFault([f"{self._name}: expected labelled conversations, one a line; found none"], 0)
+        faults.raise_any()
         return Contents(turns, without_route, own)
 
     def turns(self) -> Iterator[LabelledTurn]:
@@ -117,20 +101,8 @@ class LabelledFile:
     def _each(self) -> Iterator[tuple[int, LabelledTurn | str]]:
         """Each line that is not blank: its number, and what it holds or what is wrong with it."""
         self._lines.seek(0)
-        number = 0
-        while line := self._lines.readline(LONGEST_LINE_BYTES + 1):
-            number += 1
-            if len(line) > LONGEST_LINE_BYTES:
-                self._skip_rest(line)
-                yield number, f"expected a line of at most {LONGEST_LINE_BYTES} bytes; found a longer one"
-                continue
-            line = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-            if line:
-                yield number, self._turn(line, number)
-
-    def _skip_rest(self, line: bytes) -> None:
-        while line and not line.endswith(b"\n"):
-            line = self._lines.readline(LONGEST_LINE_BYTES)
+        for number, line in numbered(self._lines):
+            yield number, TOO_LONG if line is None else self._turn(line, number)
 
     def _turn(self, line: bytes, number: int) -> LabelledTurn | str:
         try:
@@ -140,7 +112,7 @@ class LabelledFile:
             utterances = self._utterances(head)
             return LabelledTurn(number, _conversation(head, number), utterances, _gold(head, routes), routes)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _in_words(error)
+            return in_words(error)
         except PlanoError as error:
             return error.message
         except _Fault as fault:
@@ -188,7 +160,7 @@ def _read_routes(raw: bytes) -> RouteSet:
     try:
         preferences = msgspec.json.decode(raw, type=list[_Preference])
     except msgspec.ValidationError as error:
-        raise _Fault(f"'routing_preferences': {_shape(error)}") from error
+        raise _Fault(f"'routing_preferences': {shape(error)}") from error
     names = [preference.name for preference in preferences]
     if not names or not all(names):
         raise _Fault("'routing_preferences': expected at least one route, each with a name; found less")
@@ -226,35 +198,6 @@ def _conversation(head: Head, number: int) -> str:
     if not isinstance(name, str | int) or isinstance(name, bool):
         raise _Fault("'conversation': expected text or a number; found something else")
     return f"named {name}"
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, msgspec.ValidationError):
-        return f"expected a JSON object; {_shape(error).partition('; ')[2]}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"expected UTF-8; found byte 0x{error.object[error.start]:02x} at byte {error.start}"
-    if isinstance(error, RecursionError):
-        return "expected a JSON object; found one nested too deeply"
-    malformed = _MALFORMED.match(str(error))
-    found = f"{malformed[1]} at byte {malformed[2]}" if malformed else "one that ends too early"
-    return f"expected a JSON object on one line; found {found}"
-
-
-_SHAPE = re.compile(r"Expected `(\w+)`, got `(\w+)`(?: - at `\$(.*)`)?")
-_MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$(.*)`)?")
-_KINDS = {"array": "a list", "object": "an object", "str": "text", "int": "a number", "float": "a number"}
-
-
-def _shape(error: msgspec.ValidationError) -> str:
-    """msgspec's words in ours: `[0].name: expected text; found a number`."""
-    shape, missing = _SHAPE.match(str(error)), _MISSING.match(str(error))
-    if shape:
-        place = f"{shape[3]}: " if shape[3] else ""
-        return f"{place}expected {_KINDS.get(shape[1], shape[1])}; found {_KINDS.get(shape[2], shape[2])}"
-    if missing:
-        place = f"{missing[2]}: " if missing[2] else ""
-        return f"{place}expected the key {missing[1]!r}; found none"
-    return str(error)
 
 
 def _listed(routes: RouteSet) -> str:

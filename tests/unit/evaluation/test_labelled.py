@@ -10,8 +10,9 @@ import pytest
 from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName
 from plano.chat.conversation import Conversation
-from plano.evaluation import labelled
-from plano.evaluation.labelled import Contents, LabelledFile, LinesAtFault
+from plano.evaluation import lines
+from plano.evaluation.labelled import Contents, LabelledFile
+from plano.evaluation.lines import LinesAtFault
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
 
@@ -151,9 +152,9 @@ def test_a_line_that_is_not_what_it_should_be_is_told(line: object, told: str) -
 
 def test_all_faults_are_told_at_once_up_to_a_number() -> None:
     """Whoever wrote them with a program made one mistake many times."""
-    told = faults(*[b"{"] * (labelled.MOST_TOLD + 5))
+    told = faults(*[b"{"] * (lines.MOST_TOLD + 5))
 
-    assert (len(told), told[-1]) == (labelled.MOST_TOLD + 1, "and 5 more")
+    assert (len(told), told[-1]) == (lines.MOST_TOLD + 1, "and 5 more")
 
 
 def test_no_line_at_all_is_a_fault() -> None:
@@ -172,7 +173,7 @@ def test_a_line_needs_routes_from_somewhere() -> None:
 
 def test_a_line_without_end_is_a_fault_and_what_follows_is_read() -> None:
     """A file of one line must not be held in memory to be told so."""
-    endless = b'{"x": "' + b"a" * (3 * labelled.LONGEST_LINE_BYTES) + b'"}'
+    endless = b'{"x": "' + b"a" * (3 * lines.LONGEST_LINE_BYTES) + b'"}'
 
     told = faults(endless, b"{")
 

@@ -13,7 +13,6 @@ from plano.chat.usage import Usage
 from plano.observe.log_writer import LogWriter
 from plano.observe.session_log import LONGEST_NAME, MOST_CANDIDATES, AppendedFile, SessionLog, rendered
 
-
 USAGE = Usage(input_tokens=1000, output_tokens=50, cache_read_tokens=900)
 
 
