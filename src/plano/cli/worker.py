@@ -48,6 +48,7 @@ def prepare(configuration: Configuration, catalog: Catalog, orders: Orders) -> b
         most_connections=descriptors.allowed_connections(descriptors.raise_limit()),
     )
     gateway = bootstrap.Gateway(configuration, catalog, options)
+    gateway.load()
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)

@@ -8,6 +8,8 @@ on the thread that does the work, so that a gateway without routes never has the
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -26,12 +28,22 @@ if TYPE_CHECKING:
 MOST_WAITING = 128
 """Questions that wait for the thread. At 2 to 20 ms each, the last of them waits about as long as a
 decision may take; more would only time out."""
+NICENESS = 10
+"""Of the thread, above the process's own; `benchmarks/decisions` measures what it is for."""
 MOST_VERDICTS = 4096
 VERDICT_BYTES = 512
 """About what one takes, with its key."""
 
 _LATE = Unable("the embedded router had no answer in time")
 _CLOSED = Unable("the embedded router is closed")
+
+
+def _give_way() -> None:
+    """Where the event loop's thread shares a core with this one, the kernel then wakes it in the midst of a
+    computation instead of at the end of this thread's slice, 3 to 4 ms later. On Linux this is about the
+    calling thread alone, elsewhere about the process."""
+    if sys.platform == "linux":
+        os.nice(NICENESS)
 
 
 class _Open:
@@ -60,7 +72,7 @@ class EmbeddedRouter:
         self._load = load
         self._threshold = threshold
         self._most_waiting = most_waiting
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plano-embedded")
+        self._thread = ThreadPoolExecutor(1, "plano-embedded", initializer=_give_way)
         self._verdicts: Recent[bytes, Verdict] = Recent(MOST_VERDICTS, MOST_VERDICTS * VERDICT_BYTES)
         self._open: dict[bytes, _Open] = {}
         self._judge: Judge | None = None
@@ -89,6 +101,15 @@ class EmbeddedRouter:
     def judge(self, conversation: Sequence[Utterance], routes: RouteSet) -> Verdict:
         """The same verdict, on the calling thread. Any thread."""
         return self._verdict(question_of(conversation, routes), lambda: True)
+
+    def load(self) -> None:
+        """Load the encoder now, on the calling thread. Its libraries keep the interpreter's lock for up to
+        30 ms while they load, so who has an event loop does this before it serves."""
+        try:
+            self._judging().warm(None)
+        # What is broken now is broken at the first question, too, and is told there.
+        except Exception:  # noqa: BLE001 - said above
+            return
 
     def warm(self, routes: RouteSet | None = None) -> None:
         """Begin to load the encoder and to read `routes`; does not wait for it."""

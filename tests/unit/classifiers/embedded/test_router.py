@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -247,6 +248,37 @@ async def test_warming_reads_the_routes_before_anybody_asks(router: EmbeddedRout
         True,
         ["send money"],
     )
+
+
+def test_loading_is_done_when_it_returns(router: EmbeddedRouter, encoder: Held) -> None:
+    """The libraries behind it would hold up an event loop, so they come before it serves anybody."""
+    router.load()
+
+    assert encoder.seen == ["hello"]
+
+
+async def test_loading_what_is_broken_raises_nothing() -> None:
+    """It costs decisions, not the gateway's start."""
+
+    class Broken:
+        def encode(self, texts: Sequence[str], /) -> Vectors:
+            raise RuntimeError("not a model")
+
+    router = EmbeddedRouter(Broken)
+
+    router.load()
+
+    assert await ask(router, "send money") == Unable("the embedded router broke: RuntimeError")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere priorities belong to processes")
+def test_its_thread_gives_way_to_the_event_loops(router: EmbeddedRouter) -> None:
+    """On one core the two would take turns of 3 to 4 ms, and every request would wait for one."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+
+    of_the_thread = router._thread.submit(os.getpriority, os.PRIO_PROCESS, 0).result()
+
+    assert (of_the_thread, os.getpriority(os.PRIO_PROCESS, 0)) == (min(19, own + 10), own)
 
 
 def test_the_same_verdict_is_had_on_the_calling_thread(router: EmbeddedRouter) -> None:
