@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import openai
 
-from examples import routed
+from examples import agent_loop, routed
 from examples.conversations import CONVERSATIONS
 
 CONFIG = Path(__file__).parent / "routing" / "config.yaml"
@@ -37,7 +37,7 @@ STOP_S = 40.0
 LOG_S = 2.0
 """Longer than the gateway keeps lines back."""
 SHOWN_CHARACTERS = 88
-SHOWN_LINES = 7
+SHOWN_LINES = 8
 """Of the log: a line for each kind of decision."""
 READY = re.compile(r"ready on (http://\S+), admin on (http://\S+)")
 """The line with which `plano up` says that it serves, and where."""
@@ -221,8 +221,11 @@ def run(*, once: bool) -> int:
                 show(client, question)
             print("\nWithout a model, by what the conversation is about (its last words are shown):")
             routed.show([routed.route(client, each) for each in CONVERSATIONS])
+            print("An agent's loop, each call routed by itself, and kept on the model of its first call:")
+            loop = agent_loop.run(client)
+            agent_loop.show(loop)
         print("The gateway's own log of this:")
-        log.follow(requests=len(QUESTIONS) + len(CONVERSATIONS), most=SHOWN_LINES)
+        log.follow(requests=len(QUESTIONS) + len(CONVERSATIONS) + 2 * len(loop), most=SHOWN_LINES)
         if once:
             return 0
         print(what_next(url, admin_url), flush=True)

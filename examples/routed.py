@@ -66,8 +66,13 @@ def show(routed: Sequence[Routed]) -> None:
             _number(each.margin),
             f"{each.decided_ms:.1f}",
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=WIDTH)).print(table)
+    console().print(table)
+
+
+def console() -> Console:
+    """Standard output, as wide as it is."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)
 
 
 def _number(measure: float | None) -> str:

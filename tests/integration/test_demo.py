@@ -61,11 +61,21 @@ def test_the_demo_shows_an_error_that_helps(told: str) -> None:
 
 def test_the_demo_routes_conversations_of_different_kinds(told: str) -> None:
     """One row each: what was asked, the route, the model, and how sure the router was."""
-    table = told.partition("by what the conversation is about")[2].partition("The gateway's own log")[0]
+    table = told.partition("by what the conversation is about")[2].partition("An agent's loop")[0]
     rows = [line for line in table.splitlines() if line.split()[-3:-2] and line.split()[-1][0].isdigit()]
 
     assert len(rows) == len(CONVERSATIONS)
     assert [route for route in CLEAR if not any(route in row for row in rows)] == []
+
+
+def test_the_demo_shows_an_agent_that_hops_and_one_that_stays(told: str) -> None:
+    """Six calls: several models by themselves, one with affinity."""
+    table = told.partition("An agent's loop")[2].partition("The gateway's own log")[0]
+    models = [line.split()[-2:] for line in table.splitlines() if line.strip()][3:]
+
+    assert len(models) == 6
+    assert len({alone for alone, _ in models}) > 1
+    assert len({in_session for _, in_session in models}) == 1
 
 
 def test_the_demo_shows_the_gateways_log(told: str) -> None:
