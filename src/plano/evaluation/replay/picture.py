@@ -111,7 +111,7 @@ def _bar(each: PolicyCost, top: int, scale: float) -> Iterator[str]:
         yield from (_line(edge, middle - 5, edge, middle + 5) for edge in (low, high))
     against = "" if each.against_first is None else f" ({100 * (each.against_first.value - 1):+.1f} %)"
     yield _text(end + 10, top + 11, f"{dollars(each.cost.value)}{against}", "font-weight='600'")
-    told = f"{each.switches.value:,.0f} switches; {100 * each.as_routed.value:.0f} % of requests as routed"
+    told = f"{each.switches.value:,.0f} switches; {100 * each.as_routed.value:.0f} % as routed"
     yield _text(end + 10, top + 26, told, "fill='#555' font-size='12'")
 
 
