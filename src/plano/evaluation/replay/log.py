@@ -146,8 +146,10 @@ class LogFile:
         )
 
     def _candidate(self, read: _Line) -> str | None:
-        """Whom routing prefers, as far as the line says."""
-        if read.candidates:
+        """Whom routing prefers, as far as the line says. Where a pin was followed nobody was asked, and the
+        pinned model is all there is; where a budget kept a session back, the preferred one stands first."""
+        was_followed = read.decision == "affinity" and read.candidates == [read.chosen]
+        if read.candidates and not was_followed:
             return read.candidates[0]
         if read.route is not None and read.route in self._names.routes:
             return self._names.routes[read.route]
