@@ -33,6 +33,8 @@ NICENESS = 10
 MOST_VERDICTS = 4096
 VERDICT_BYTES = 512
 """About what one takes, with its key."""
+LONGEST_TOLD = 300
+"""Characters of a trouble that are told."""
 
 _LATE = Unable("the embedded router had no answer in time")
 _CLOSED = Unable("the embedded router is closed")
@@ -136,8 +138,12 @@ class EmbeddedRouter:
                 return opened
             if len(self._open) >= self._most_waiting:
                 return Unable(f"the embedded router is busy: {len(self._open)} questions are waiting")
-            opened = self._open[question.key] = _Open()
-            self._thread.submit(self._answer, question, opened)
+            opened = _Open()
+            try:
+                self._thread.submit(self._answer, question, opened)
+            except RuntimeError as trouble:  # the system grants no thread, or ours has died
+                return Unable(f"the embedded router has no thread: {trouble}"[:LONGEST_TOLD])
+            self._open[question.key] = opened
             return opened
 
     def _leave(self, question: Question, opened: _Open) -> None:

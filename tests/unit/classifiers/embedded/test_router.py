@@ -216,6 +216,16 @@ async def test_an_encoder_that_breaks_costs_a_decision_only() -> None:
     assert await ask(EmbeddedRouter(Broken), "secret") == Unable("the embedded router broke: RuntimeError")
 
 
+async def test_a_thread_that_cannot_be_had_costs_decisions_only(router: EmbeddedRouter) -> None:
+    """Containers limit threads, and a request goes on without a decision."""
+    router._thread.shutdown()
+
+    verdict = await ask(router, "send money")
+
+    assert verdict == Unable("the embedded router has no thread: cannot schedule new futures after shutdown")
+    assert router._open == {}
+
+
 async def test_who_waits_when_it_closes_is_told(router: EmbeddedRouter, encoder: Held) -> None:
     """Nobody waits for a thread that will not answer."""
     async with holding(encoder, router), asyncio.TaskGroup() as group:
