@@ -9,23 +9,40 @@ upstream at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from plano.chat.dialect import Dialect
-from plano.errors import ClientLeft, DialectNotSpoken, Internal, PlanoError, ShuttingDown
+from plano.errors import (
+    ClientLeft,
+    DialectNotSpoken,
+    Internal,
+    PlanoError,
+    ShuttingDown,
+    UpstreamError,
+    UpstreamRefused,
+)
 from plano.exchange.asking import Asking
-from plano.exchange.heads import debug_line, decision_lines, problem_lines
+from plano.exchange.attempts import Command, Failed, GiveUp, Send, attempts, report_of
+from plano.exchange.heads import (
+    attempts_line,
+    debug_line,
+    decision_lines,
+    problem_lines,
+    with_retry_after,
+)
 from plano.exchange.ports import Call, ClientReply, Recorder, Underway, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
 from plano.exchange.relaying import Relay
+from plano.exchange.retry_after import retry_after_s
 from plano.exchange.sessions import Claim
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import decision_object
+from plano.routing.health import Health
 from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder, nobody_decided
 from plano.routing.session import Session
@@ -69,7 +86,10 @@ class Way(msgspec.Struct, frozen=True):
     """What a decision means for one dialect; worked out once for a decision that is remembered."""
 
     decision: Decision
+    candidates: tuple[Candidate, ...]
+    """Those that speak it, in order."""
     candidate: Candidate
+    """The first, to whom the request is sent."""
     upstream: Upstream
     lines: bytes
     """The field lines that tell of the decision."""
@@ -82,6 +102,8 @@ class Timing:
     first_byte_s: float
     exchange_s: float
     reply_bytes: int
+    first_byte_with_another_s: float
+    """Where somebody else could be asked."""
 
 
 class Errand(msgspec.Struct, eq=False):
@@ -92,6 +114,9 @@ class Errand(msgspec.Struct, eq=False):
     ask: Ask
     reply: ClientReply
     codec: Codec
+    lines: bytes = b""
+    """What every answer carries, whoever answers."""
+    read: Head | None = None
     way: Way | None = None
     relay: Relay | None = None
     call: Call | None = None
@@ -132,14 +157,17 @@ class Errand(msgspec.Struct, eq=False):
         if not delivered:
             self.reply.carry_on(self.exchange.send(self, fresh=True))
         elif relay.problem is not None:
-            self.reply.carry_on(self.exchange.give_up(self, relay.problem))
+            self.reply.carry_on(self.exchange.see_through(self, relay.problem))
         else:
             self.exchange.conclude(self, None)
             self.reply.done()
 
     def set_exception(self, error: BaseException, /) -> None:
         self.underway = None
-        self.reply.carry_on(self.exchange.give_up(self, error))
+        if isinstance(error, PlanoError):
+            self.reply.carry_on(self.exchange.see_through(self, error))
+        else:
+            self.reply.carry_on(self.exchange.give_up(self, error))
 
 
 class Exchange:
@@ -150,14 +178,18 @@ class Exchange:
         *,
         ladder: Ladder,
         asking: Asking,
+        health: Health,
         upstreams: Mapping[str, Upstream],
         recorder: Recorder,
         timing: Timing,
         now: Callable[[], float],
+        today: Callable[[], float],
     ) -> None:
         """`upstreams`: by the scheme of the endpoint (`http`, `https`, `simulated`)."""
         self._ladder = ladder
         self._asking = asking
+        self._health = health
+        self._today = today
         self._upstreams = upstreams
         self._recorder = recorder
         self._timing = timing
@@ -176,7 +208,10 @@ class Exchange:
             )
             if decision is None or ask.telling is not None:
                 return self._decide(errand, head, routes)
-            self._prepare(errand, head, self._known_way(ask.dialect, decision))
+            way = self._known_way(ask.dialect, decision)
+            if self._health.is_troubled:
+                way = self._healthy(ask.dialect, way)
+            self._prepare(errand, head, way)
             if errand.begin():
                 return errand
         except Exception as error:  # noqa: BLE001 - answered or raised where the others are
@@ -196,8 +231,10 @@ class Exchange:
             telling = errand.ask.telling
             if telling is not None and self._tell(errand, telling, decision, began):
                 return
-            self._prepare(errand, head, self._way(errand.ask.dialect, decision))
-            await errand.send(fresh=False)
+            self._prepare(
+                errand, head, self._healthy(errand.ask.dialect, self._way(errand.ask.dialect, decision))
+            )
+            await self._attempt(errand)
         except BaseException as raised:
             error = raised
             if not isinstance(raised, PlanoError):
@@ -223,13 +260,84 @@ class Exchange:
         """What an errand does, with somebody who waits for it."""
         error: BaseException | None = None
         try:
-            await errand.send(fresh=fresh)
+            await self._attempt(errand, fresh=fresh)
         except BaseException as raised:
             error = raised
             if not isinstance(raised, PlanoError):
                 raise
         finally:
             self.conclude(errand, error)
+
+    async def see_through(self, errand: Errand, problem: PlanoError) -> None:
+        """What an errand does after its first attempt has failed."""
+        error: BaseException | None = None
+        try:
+            await self._try_others(errand, problem)
+        except BaseException as raised:
+            error = raised
+            if not isinstance(raised, PlanoError):
+                raise
+        finally:
+            self.conclude(errand, error)
+
+    async def _attempt(self, errand: Errand, *, fresh: bool = False) -> None:
+        problem = await _sent(errand, fresh=fresh)
+        if problem is not None:
+            await self._try_others(errand, problem)
+
+    async def _try_others(self, errand: Errand, problem: PlanoError) -> None:
+        """Until somebody answers. Raises the problem that the client is told when nobody does."""
+        dialogue: Generator[Command, Failed, None] | None = None
+        while True:
+            failed = self._note_failure(errand, problem)
+            relay, way, call = errand.relay, errand.way, errand.call
+            assert way is not None
+            assert call is not None
+            if relay is None or relay.committed:
+                raise problem
+            if dialogue is None:
+                may_repeat = not self._health.is_resting(way.candidate)
+                dialogue = attempts(way.candidates, deadline=call.deadline, may_repeat=may_repeat)
+                next(dialogue)
+            command = dialogue.send(failed)
+            if isinstance(command, GiveUp):
+                if isinstance(problem, UpstreamRefused) and command.retry_after_s is not None:
+                    problem.lines = with_retry_after(problem.lines, command.retry_after_s)
+                raise problem
+            problem.forget_frames()
+            self._prepare_again(errand, command)
+            problem = await _sent(errand, fresh=False)
+            if problem is None:
+                return
+
+    def _note_failure(self, errand: Errand, problem: PlanoError) -> Failed:
+        """Tell of it to who decides next, and to this request's own dialogue."""
+        relay, way = errand.relay, errand.way
+        assert way is not None
+        wait_s = retry_after_s(relay.said, self._today()) if relay is not None and relay.said else None
+        report = report_of(problem)
+        if report is not None:
+            self._health.report(way.candidate, report, wait_s)
+        return Failed(problem, self._now(), wait_s)
+
+    def _prepare_again(self, errand: Errand, command: Send) -> None:
+        """Everything between a failed attempt and the next one."""
+        ask, way, head = errand.ask, errand.way, errand.read
+        assert way is not None
+        assert head is not None
+        record = ask.record
+        candidate = command.candidate
+        endpoint = candidate.model.endpoints[ask.dialect]
+        lines = decision_lines(way.decision, candidate)
+        errand.way = Way(way.decision, way.candidates, candidate, self._upstreams[endpoint.scheme], lines)
+        record.attempts += 1
+        record.chosen = candidate.id
+        record.provider = candidate.model.provider
+        ask.lines = errand.lines + lines + attempts_line(record.attempts)
+        errand.relay = self._relay(ask, head, errand.way, errand.codec, errand.reply)
+        errand.call = self._call(ask, head, candidate, is_last=command.is_last)
+        record.phase = "connect"
+        self._health.tried(candidate)
 
     async def give_up(self, errand: Errand, error: BaseException) -> None:
         """No answer of a provider's will come, because of this."""
@@ -245,6 +353,8 @@ class Exchange:
                 error = errand.relay.problem
             if error is not None:
                 self._conclude_badly(errand, error)
+            elif self._health.is_troubled and errand.way is not None:
+                self._health.report(errand.way.candidate, "succeeded")
         finally:
             record.ended = self._now()
             record.bytes_out = reply.bytes_out
@@ -267,10 +377,12 @@ class Exchange:
         ask = errand.ask
         record = ask.record
         self._note_decision(record, way.decision, way.candidate)
+        errand.lines = ask.lines
+        errand.read = head
         ask.lines += way.lines
         errand.way = way
         errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
-        errand.call = self._call(ask, head, way.candidate)
+        errand.call = self._call(ask, head, way.candidate, is_last=len(way.candidates) == 1)
         record.phase = "connect"
         record.attempts = 1
 
@@ -297,14 +409,25 @@ class Exchange:
         """To the first candidate that speaks the client's dialect. Raises NoModel, DialectNotSpoken."""
         if not decision.candidates:
             raise nobody_decided(decision)
-        for candidate in decision.candidates:
-            endpoint = candidate.model.endpoints.get(dialect)
-            if endpoint is not None:
-                upstream = self._upstreams[endpoint.scheme]
-                return Way(decision, candidate, upstream, decision_lines(decision, candidate))
-        raise DialectNotSpoken(_not_spoken(dialect, decision.candidates[0]), param="model")
+        able = tuple(each for each in decision.candidates if dialect in each.model.endpoints)
+        if not able:
+            raise DialectNotSpoken(_not_spoken(dialect, decision.candidates[0]), param="model")
+        return self._way_to(dialect, decision, able)
 
-    def _call(self, ask: Ask, head: Head, candidate: Candidate) -> Call:
+    def _way_to(self, dialect: Dialect, decision: Decision, able: tuple[Candidate, ...]) -> Way:
+        first = able[0]
+        upstream = self._upstreams[first.model.endpoints[dialect].scheme]
+        return Way(decision, able, first, upstream, decision_lines(decision, first))
+
+    def _healthy(self, dialect: Dialect, way: Way) -> Way:
+        """The way, with those that rest at its end."""
+        ordered = self._health.order(way.candidates)
+        if ordered is not way.candidates:
+            way = self._way_to(dialect, way.decision, ordered)
+        self._health.tried(way.candidate)
+        return way
+
+    def _call(self, ask: Ask, head: Head, candidate: Candidate, *, is_last: bool) -> Call:
         pieces, length = head.routed_to(candidate.upstream_model)
         forwarded = ask.forwarded
         if candidate.model.passthrough_auth:
@@ -317,7 +440,7 @@ class Exchange:
             pieces,
             length,
             forwarded,
-            timing.first_byte_s,
+            timing.first_byte_s if is_last else timing.first_byte_with_another_s,
             ask.record.started + timing.exchange_s,
         )
 
@@ -358,9 +481,14 @@ class Exchange:
         """Nothing was sent: the problem is the answer. Something was: the relay has said so already."""
         ask, reply = errand.ask, errand.reply
         self._note(ask.record, problem, reply)
-        if not reply.started:
+        if reply.started:
+            return
+        body = problem.body if isinstance(problem, UpstreamRefused) else None
+        if body is None:
             body = errand.codec.render_error(problem, ask.record.request_id)
-            reply.send(problem.status, problem_lines(problem) + ask.lines, body)
+        else:
+            ask.record.phase = "done"
+        reply.send(problem.status, problem_lines(problem) + ask.lines, body)
 
     @staticmethod
     def _note(record: ExchangeRecord, problem: PlanoError, reply: ClientReply) -> None:
@@ -373,9 +501,20 @@ class Exchange:
         record.ending = "client_left" if has_left else _ENDINGS[problem.fault]
 
 
+async def _sent(errand: Errand, *, fresh: bool) -> PlanoError | None:
+    """What is wrong with the answer; None: nothing."""
+    try:
+        await errand.send(fresh=fresh)
+    except UpstreamError as problem:
+        return problem
+    relay = errand.relay
+    return None if relay is None else relay.problem
+
+
 def _note_session(record: ExchangeRecord, session: Session, decision: Decision) -> None:
     record.session = session.key
     record.is_user_turn = session.is_user_turn
+    record.has_switched = decision.has_switched
     record.candidates = tuple(each.id for each in decision.ranked or decision.candidates)
     record.account = decision.account
 

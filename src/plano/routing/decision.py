@@ -56,6 +56,8 @@ class Reason:
     kind: Kind | None = field(default=None, compare=False)
     elapsed_ms: float = field(default=0.0, compare=False)
     """How long the step took; for what is remembered, how long it took when it was worked out."""
+    passed: tuple[str, ...] = field(default=(), compare=False)
+    """The routers that were asked before `router` and were unable to tell, by name, for counting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,11 @@ class Preference:
             route.name: _candidates(route) for route in routes
         }
 
+    @property
+    def routers(self) -> tuple[str, ...]:
+        """Who may be asked, by name, in turn."""
+        return tuple(classifier.name for classifier in self._classifiers)
+
     async def choose(self, asked: Asked) -> Preferred:
         """The route for a conversation. Raises what reading the conversation raises."""
         routes = self.routes if asked.routes is None else asked.routes
@@ -73,7 +78,7 @@ class Preference:
         return await self._ask(conversation, routes, began)
 
     async def _ask(self, conversation: Sequence[Utterance], routes: RouteSet, began: float) -> Preferred:
-        passed: list[str] = []
+        passed: dict[str, str] = {}
         deadline = began + self._timeout_s
         last = len(self._classifiers) - 1
         for at, classifier in enumerate(self._classifiers):
@@ -81,26 +86,26 @@ class Preference:
             verdict = await classifier.classify(conversation, routes, deadline=deadline - reserved)
             match verdict:
                 case Unable(because):
-                    passed.append(f"{classifier.name}: {because}")
+                    passed[classifier.name] = because
                 case NoneFits():
                     return self._none_fits(verdict, classifier.name, passed, began)
                 case Matched():
                     return self._matched(verdict, classifier.name, routes, passed, began)
                 case _:
                     assert_never(verdict)
-        return self._abstained("unable", "; ".join(passed), began)
+        return self._abstained("unable", "; ".join(_in_words(passed)), began, tuple(passed))
 
     def _matched(
-        self, verdict: Matched, router: str, routes: RouteSet, passed: Sequence[str], began: float
+        self, verdict: Matched, router: str, routes: RouteSet, passed: Mapping[str, str], began: float
     ) -> Preferred:
         route = routes.named(verdict.route)
         if route is None:  # a router can only pick among the routes of this request
-            return self._abstained("unable", f"{router} named a route that was not asked about", began)
+            because = f"{router} named a route that was not asked about"
+            return self._abstained("unable", because, began, (*passed, router))
         known = self._candidates.get(route.name) if routes is self.routes else None
         candidates = policy.order(known or _candidates(route), self._quotes, route.prefer)
         order = policy.in_words(candidates, self._quotes, route.prefer)
-        instead = f" (instead of {', '.join(passed)})" if passed else ""
-        because = "; ".join([f"the route that fits best{instead}", *([order] if order else [])])
+        because = "; ".join([f"the route that fits best{_instead(passed)}", *([order] if order else [])])
         reason = Reason(
             "preference",
             "chose",
@@ -111,29 +116,42 @@ class Preference:
             router,
             "matched",
             self._elapsed_ms(began),
+            tuple(passed),
         )
         return Preferred(candidates, reason)
 
-    def _none_fits(self, verdict: NoneFits, router: str, passed: Sequence[str], began: float) -> Preferred:
+    def _none_fits(
+        self, verdict: NoneFits, router: str, passed: Mapping[str, str], began: float
+    ) -> Preferred:
         reason = Reason(
             "preference",
             "abstained",
-            verdict.because + (f" (instead of {', '.join(passed)})" if passed else ""),
+            verdict.because + _instead(passed),
             verdict.nearest,
             verdict.score,
             verdict.margin,
             router,
             "none_fits",
             self._elapsed_ms(began),
+            tuple(passed),
         )
         return Preferred((), reason)
 
-    def _abstained(self, kind: Kind, because: str, began: float) -> Preferred:
-        reason = Reason("preference", "abstained", because, kind=kind, elapsed_ms=self._elapsed_ms(began))
+    def _abstained(self, kind: Kind, because: str, began: float, passed: tuple[str, ...] = ()) -> Preferred:
+        elapsed_ms = self._elapsed_ms(began)
+        reason = Reason("preference", "abstained", because, kind=kind, elapsed_ms=elapsed_ms, passed=passed)
         return Preferred((), reason)
 
     def _elapsed_ms(self, began: float) -> float:
         return (self._now() - began) * 1000.0
+
+
+def _instead(passed: Mapping[str, str]) -> str:
+    return f" (instead of {', '.join(_in_words(passed))})" if passed else ""
+
+
+def _in_words(passed: Mapping[str, str]) -> list[str]:
+    return [f"{router}: {because}" for router, because in passed.items()]
 
 
 def _candidates(route: Route) -> tuple[Candidate, ...]:

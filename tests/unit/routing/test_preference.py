@@ -153,6 +153,7 @@ async def test_a_router_that_is_unable_is_stood_in_for() -> None:
     assert decision.reasons[-1].because == (
         "the route that fits best (instead of plano/orchestrator: no answer in time)"
     )
+    assert (decision.reasons[-1].router, decision.reasons[-1].passed) == ("embedded", ("plano/orchestrator",))
 
 
 async def test_the_first_router_leaves_time_for_the_second() -> None:
@@ -172,6 +173,7 @@ async def test_when_nobody_is_able_the_request_goes_on_without_a_decision() -> N
 
     assert decision.step == "default"
     assert decision.reasons[2].because == "a: busy; b: too late"
+    assert (decision.reasons[2].router, decision.reasons[2].passed) == (None, ("a", "b"))
 
 
 async def test_nobody_decided_without_a_default() -> None:
@@ -246,9 +248,10 @@ async def test_a_route_that_was_not_asked_about_is_no_decision() -> None:
     """Candidates are fixed before a router reads a word; its answer can only pick among them."""
     decision = await ladder(Classifier(Matched(RouteName("evil")), name="liar")).decide(asked())
 
-    assert (decision.step, decision.reasons[2].because) == (
+    assert (decision.step, decision.reasons[2].because, decision.reasons[2].passed) == (
         "default",
         "liar named a route that was not asked about",
+        ("liar",),
     )
 
 
@@ -303,4 +306,16 @@ def test_a_route_sets_key_tells_words_apart_and_nothing_else() -> None:
         True,
         False,
         False,
+    )
+
+
+async def test_a_router_that_was_stood_in_for_is_told_when_nothing_fits() -> None:
+    """A router model that is down is to be counted, whatever the other one then said."""
+    dead = Classifier(Unable("no answer in time"), name="plano/orchestrator")
+
+    decision = await ladder(dead, Classifier(NoneFits("low"))).decide(asked())
+
+    assert (decision.reasons[2].because, decision.reasons[2].passed) == (
+        "low (instead of plano/orchestrator: no answer in time)",
+        ("plano/orchestrator",),
     )
