@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from plano.catalog.catalog import Catalog
@@ -24,9 +25,11 @@ from plano.http1.alarms import Alarms
 from plano.http1.limits import ServerLimits
 from plano.http1.server import Server
 from plano.observe.access_log import AccessLog, LogFormat
+from plano.observe.gauges import Gauges
 from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
+from plano.observe.routing_counts import RoutingCounter
 from plano.observe.session_log import AppendedFile, SessionLog
 from plano.outward import Outward
 from plano.routing.affinity import StoreState
@@ -34,6 +37,7 @@ from plano.routing.ports import AffinityStore
 from plano.server.admin import Admin, Render
 from plano.server.app import App
 from plano.server.inference import Sessions
+from plano.stores.memory import MemoryStore
 
 event_loop: Callable[[], asyncio.AbstractEventLoop]
 """uvloop's where it is installed, else the standard one: it is faster, and nothing depends on it."""
@@ -93,10 +97,11 @@ class Gateway:
         writer = LogWriter(DescriptorOutput(options.log_descriptor))
         return Recording(
             access_log=AccessLog(writer, options.log_format),
-            metrics=Metrics(model.id for model in catalog.models),
+            metrics=Metrics((model.id for model in catalog.models), _routing_counter(self._deciding)),
             in_flight=self.in_flight,
             call_later=self._loop.call_later,
             others=(self._deciding, *self._session_logs),
+            gauges=partial(_gauges, self._deciding),
         )
 
     def _exchange(self) -> Exchange:
@@ -104,10 +109,14 @@ class Gateway:
         return Exchange(
             ladder=self._deciding.ladder,
             asking=self._deciding.asking,
+            health=self._deciding.health,
             upstreams=self._outward.upstreams,
             recorder=self.recording,
-            timing=Timing(limits.first_byte_s, limits.exchange_s, limits.reply_bytes),
+            timing=Timing(
+                limits.first_byte_s, limits.exchange_s, limits.reply_bytes, limits.first_byte_with_another_s
+            ),
             now=time.monotonic,
+            today=time.time,
         )
 
     def _sessions(self) -> Sessions:
@@ -235,6 +244,21 @@ def _rendered(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
     from plano.observe import exposition  # noqa: PLC0415 - loads a library no start should wait for
 
     return exposition.render(snapshot, accept)
+
+
+def _routing_counter(deciding: Deciding) -> RoutingCounter:
+    preference = deciding.preference
+    routes = [route.name for route in preference.routes]
+    return RoutingCounter(routers=preference.routers, routes=routes, store=deciding.store.name)
+
+
+def _gauges(deciding: Deciding) -> Gauges:
+    store = deciding.store
+    return Gauges(
+        affinity_degraded=int(store.state.status == "degraded"),
+        affinity_sessions=len(store) if isinstance(store, MemoryStore) else None,
+        quotes_age_s={each.name: each.age_s for each in deciding.board.states if each.age_s is not None},
+    )
 
 
 def _session_logs(configuration: Configuration) -> tuple[SessionLog, ...]:

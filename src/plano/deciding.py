@@ -31,6 +31,7 @@ from plano.quotes.board import Board
 from plano.quotes.fetch import PoolFetch
 from plano.routing.budget import Answered, Budget
 from plano.routing.decision import Candidate, Decision
+from plano.routing.health import Health
 from plano.routing.inline import InlineRoutes
 from plano.routing.ports import RouteClassifier
 from plano.routing.preference import Preference
@@ -86,6 +87,7 @@ class Deciding:
             timeout_s=configuration.routing.decision_timeout_ms / 1000.0,
             now=time.monotonic,
         )
+        self.health = Health(time.monotonic)
         self.store = _store(configuration)
         self._sessions = Sessions(
             self.store, catalog, self._routes, rates=self.board, now=time.monotonic, today=time.time

@@ -232,6 +232,9 @@ class UpstreamRefused(UpstreamError):
         self.status = status
         self.lines = b""
         """Field lines of the provider's head that still hold for the answer that replaces its own."""
+        self.body: bytes | None = None
+        """The provider's own words, which are passed on as they are where nobody else can answer; None: what
+        it said is nothing that a client of its dialect could read. Its `lines` are all of its head then."""
 
 
 class UpstreamBroke(UpstreamError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from plano.chat.dialect import Dialect
-from plano.exchange.exchange import Ask
+from plano.exchange.ask import Ask
 from plano.exchange.relaying import Relay
 from plano.http1.client import ClientConnection
 from plano.http1.connection import Connection

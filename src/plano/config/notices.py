@@ -12,7 +12,6 @@ INJECTION: Final = "prompt_caching.inject_cache_control"
 
 NOT_YET: Final = (
     "listeners[].max_retries",
-    "listeners[].limits.first_byte_with_another_s",
     INJECTION,
     "prompt_caching.min_prefix_tokens",
     "state_storage",

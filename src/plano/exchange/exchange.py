@@ -9,90 +9,44 @@ upstream at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from plano.chat.dialect import Dialect
 from plano.errors import (
     ClientLeft,
-    DialectNotSpoken,
     Internal,
     PlanoError,
     ShuttingDown,
-    UpstreamError,
     UpstreamRefused,
 )
+from plano.exchange.ask import Ask, Telling
 from plano.exchange.asking import Asking
 from plano.exchange.attempts import Command, Failed, GiveUp, Send, attempts, report_of
+from plano.exchange.errand import Errand
 from plano.exchange.heads import (
     attempts_line,
     debug_line,
-    decision_lines,
     problem_lines,
     with_retry_after,
 )
-from plano.exchange.ports import Call, ClientReply, Recorder, Underway, Upstream
+from plano.exchange.ports import Call, ClientReply, Recorder, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
 from plano.exchange.relaying import Relay
 from plano.exchange.retry_after import retry_after_s
-from plano.exchange.sessions import Claim
+from plano.exchange.ways import Way, Ways
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import decision_object
 from plano.routing.health import Health
 from plano.routing.route_set import RouteSet
-from plano.routing.router import Ladder, nobody_decided
+from plano.routing.router import Ladder
 from plano.routing.session import Session
 from plano.wire.dialects import DIALECTS, Codec
 from plano.wire.splice import Head
 
 MOST_SHOWN_OF_A_NAME = 256
 """How much of a model name from outside goes into the record."""
-MOST_WAYS = 4096
-"""Ways remembered for each dialect; wildcard members can be any number."""
-
-
-class Telling(msgspec.Struct, frozen=True):
-    """That the decision is wanted whole, and whose it is."""
-
-    trace_id: str
-    is_all: bool
-    """The decision is the answer; nothing is sent to a model. Else it goes along in a field."""
-
-
-class Ask(msgspec.Struct):
-    """One request to answer, as the edge has read it."""
-
-    dialect: Dialect
-    body: bytes
-    query: str
-    forwarded: Sequence[tuple[bytes, bytes]]
-    """Client headers that may travel on."""
-    credential: Callable[[], Sequence[tuple[bytes, bytes]]]
-    """Reads the client's own credential; asked only for models with `passthrough_auth`."""
-    lines: bytes
-    """Field lines that every answer to this request carries."""
-    record: ExchangeRecord
-    claim: Claim | None = None
-    """What the head says about the session; None: the request stands alone."""
-    telling: Telling | None = None
-    """None: the decision is carried out, and told in a few fields."""
-
-
-class Way(msgspec.Struct, frozen=True):
-    """What a decision means for one dialect; worked out once for a decision that is remembered."""
-
-    decision: Decision
-    candidates: tuple[Candidate, ...]
-    """Those that speak it, in order."""
-    candidate: Candidate
-    """The first, to whom the request is sent."""
-    upstream: Upstream
-    lines: bytes
-    """The field lines that tell of the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,70 +58,6 @@ class Timing:
     reply_bytes: int
     first_byte_with_another_s: float
     """Where somebody else could be asked."""
-
-
-class Errand(msgspec.Struct, eq=False):
-    """One request while it is answered. Where nothing but the provider's answer has to be waited for, it
-    takes no task: it hears itself how its call went (it is the call's `Outcome`)."""
-
-    exchange: Exchange
-    ask: Ask
-    reply: ClientReply
-    codec: Codec
-    lines: bytes = b""
-    """What every answer carries, whoever answers."""
-    read: Head | None = None
-    way: Way | None = None
-    relay: Relay | None = None
-    call: Call | None = None
-    underway: Underway | None = None
-
-    def begin(self) -> bool:
-        """Whether the call is under way."""
-        way, call, relay = self.way, self.call, self.relay
-        assert way is not None
-        assert call is not None
-        assert relay is not None
-        self.underway = way.upstream.begin(call, relay, self)
-        return self.underway is not None
-
-    async def send(self, *, fresh: bool) -> None:
-        way, call, relay = self.way, self.call, self.relay
-        assert way is not None
-        assert call is not None
-        assert relay is not None
-        await way.upstream.send(call, relay, fresh=fresh)
-
-    def cancel(self) -> None:
-        """The client has left, or the time for draining is over."""
-        underway, self.underway = self.underway, None
-        if underway is not None:
-            underway.abandon(self)
-            self.exchange.conclude(self, asyncio.CancelledError())
-
-    # -- how the call went
-
-    def done(self) -> bool:
-        return self.underway is None
-
-    def set_result(self, delivered: bool, /) -> None:
-        self.underway = None
-        relay = self.relay
-        assert relay is not None
-        if not delivered:
-            self.reply.carry_on(self.exchange.send(self, fresh=True))
-        elif relay.problem is not None:
-            self.reply.carry_on(self.exchange.see_through(self, relay.problem))
-        else:
-            self.exchange.conclude(self, None)
-            self.reply.done()
-
-    def set_exception(self, error: BaseException, /) -> None:
-        self.underway = None
-        if isinstance(error, PlanoError):
-            self.reply.carry_on(self.exchange.see_through(self, error))
-        else:
-            self.reply.carry_on(self.exchange.give_up(self, error))
 
 
 class Exchange:
@@ -190,11 +80,10 @@ class Exchange:
         self._asking = asking
         self._health = health
         self._today = today
-        self._upstreams = upstreams
+        self._ways = Ways(upstreams, health)
         self._recorder = recorder
         self._timing = timing
         self._now = now
-        self._ways: dict[Dialect, dict[int, Way]] = {dialect: {} for dialect in DIALECTS}
 
     def answer(self, ask: Ask, reply: ClientReply) -> Errand | Coroutine[Any, Any, None]:
         """Answer one request and record it, whatever happens. An errand is under way already and says
@@ -208,9 +97,9 @@ class Exchange:
             )
             if decision is None or ask.telling is not None:
                 return self._decide(errand, head, routes)
-            way = self._known_way(ask.dialect, decision)
+            way = self._ways.known(ask.dialect, decision)
             if self._health.is_troubled:
-                way = self._healthy(ask.dialect, way)
+                way = self._ways.healthy(ask.dialect, way)
             self._prepare(errand, head, way)
             if errand.begin():
                 return errand
@@ -232,7 +121,9 @@ class Exchange:
             if telling is not None and self._tell(errand, telling, decision, began):
                 return
             self._prepare(
-                errand, head, self._healthy(errand.ask.dialect, self._way(errand.ask.dialect, decision))
+                errand,
+                head,
+                self._ways.healthy(errand.ask.dialect, self._ways.of(errand.ask.dialect, decision)),
             )
             await self._attempt(errand)
         except BaseException as raised:
@@ -281,7 +172,7 @@ class Exchange:
             self.conclude(errand, error)
 
     async def _attempt(self, errand: Errand, *, fresh: bool = False) -> None:
-        problem = await _sent(errand, fresh=fresh)
+        problem = await errand.outcome(fresh=fresh)
         if problem is not None:
             await self._try_others(errand, problem)
 
@@ -306,9 +197,10 @@ class Exchange:
                 raise problem
             problem.forget_frames()
             self._prepare_again(errand, command)
-            problem = await _sent(errand, fresh=False)
-            if problem is None:
+            found = await errand.outcome()
+            if found is None:
                 return
+            problem = found
 
     def _note_failure(self, errand: Errand, problem: PlanoError) -> Failed:
         """Tell of it to who decides next, and to this request's own dialogue."""
@@ -327,14 +219,12 @@ class Exchange:
         assert head is not None
         record = ask.record
         candidate = command.candidate
-        endpoint = candidate.model.endpoints[ask.dialect]
-        lines = decision_lines(way.decision, candidate)
-        errand.way = Way(way.decision, way.candidates, candidate, self._upstreams[endpoint.scheme], lines)
+        errand.way = way = self._ways.to(ask.dialect, way.decision, way.candidates, candidate)
         record.attempts += 1
         record.chosen = candidate.id
         record.provider = candidate.model.provider
-        ask.lines = errand.lines + lines + attempts_line(record.attempts)
-        errand.relay = self._relay(ask, head, errand.way, errand.codec, errand.reply)
+        ask.lines = errand.lines + way.lines + attempts_line(record.attempts)
+        errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
         errand.call = self._call(ask, head, candidate, is_last=command.is_last)
         record.phase = "connect"
         self._health.tried(candidate)
@@ -393,39 +283,6 @@ class Exchange:
         if chosen is not None:
             record.chosen = chosen.id
             record.provider = chosen.model.provider
-
-    def _known_way(self, dialect: Dialect, decision: Decision) -> Way:
-        """The way of a decision that the ladder remembers."""
-        ways = self._ways[dialect]
-        way = ways.get(id(decision))
-        if way is None or way.decision is not decision:
-            way = self._way(dialect, decision)
-            if len(ways) >= MOST_WAYS:
-                ways.clear()
-            ways[id(decision)] = way
-        return way
-
-    def _way(self, dialect: Dialect, decision: Decision) -> Way:
-        """To the first candidate that speaks the client's dialect. Raises NoModel, DialectNotSpoken."""
-        if not decision.candidates:
-            raise nobody_decided(decision)
-        able = tuple(each for each in decision.candidates if dialect in each.model.endpoints)
-        if not able:
-            raise DialectNotSpoken(_not_spoken(dialect, decision.candidates[0]), param="model")
-        return self._way_to(dialect, decision, able)
-
-    def _way_to(self, dialect: Dialect, decision: Decision, able: tuple[Candidate, ...]) -> Way:
-        first = able[0]
-        upstream = self._upstreams[first.model.endpoints[dialect].scheme]
-        return Way(decision, able, first, upstream, decision_lines(decision, first))
-
-    def _healthy(self, dialect: Dialect, way: Way) -> Way:
-        """The way, with those that rest at its end."""
-        ordered = self._health.order(way.candidates)
-        if ordered is not way.candidates:
-            way = self._way_to(dialect, way.decision, ordered)
-        self._health.tried(way.candidate)
-        return way
 
     def _call(self, ask: Ask, head: Head, candidate: Candidate, *, is_last: bool) -> Call:
         pieces, length = head.routed_to(candidate.upstream_model)
@@ -501,16 +358,6 @@ class Exchange:
         record.ending = "client_left" if has_left else _ENDINGS[problem.fault]
 
 
-async def _sent(errand: Errand, *, fresh: bool) -> PlanoError | None:
-    """What is wrong with the answer; None: nothing."""
-    try:
-        await errand.send(fresh=fresh)
-    except UpstreamError as problem:
-        return problem
-    relay = errand.relay
-    return None if relay is None else relay.problem
-
-
 def _note_session(record: ExchangeRecord, session: Session, decision: Decision) -> None:
     record.session = session.key
     record.is_user_turn = session.is_user_turn
@@ -524,11 +371,3 @@ _ENDINGS: dict[str, Ending] = {
     "gateway": "gateway_failed",
     "upstream": "upstream_failed",
 }
-
-
-def _not_spoken(dialect: Dialect, candidate: Candidate) -> str:
-    spoken = ", ".join(sorted(DIALECTS[each].path for each in candidate.model.endpoints))
-    return (
-        f"{candidate.id!r} is not spoken to through {DIALECTS[dialect].path}; "
-        f"its provider understands {spoken}. Use that path, or name another model."
-    )

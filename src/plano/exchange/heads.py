@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 from urllib.parse import quote
 
 from plano.errors import MethodNotAllowed, Overloaded, PlanoError, ShuttingDown, UpstreamRefused
@@ -30,6 +31,7 @@ whatever a proxy on the way has added do not."""
 PASSED_ON_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 OF_THE_BODY = (b"cache-control:", b"content-language:", b"content-type:", b"x-accel-buffering:")
 """Those that speak of the body they came with, and of no other."""
+RETRY_AFTER = (b"retry-after:", b"retry-after-ms:")
 RETRY_AFTER_S = 1
 """What a client that was shed is told to wait: load comes and goes within seconds."""
 
@@ -70,6 +72,17 @@ def without_body(lines: bytes) -> bytes:
     return b"".join([line for line in lines.splitlines(keepends=True) if not line.startswith(OF_THE_BODY)])
 
 
+def with_retry_after(lines: bytes, seconds: float) -> bytes:
+    """The lines with another time after which trying again may help."""
+    kept = [line for line in lines.splitlines(keepends=True) if not line.startswith(RETRY_AFTER)]
+    return b"".join(kept) + b"retry-after: %d\r\n" % ceil(seconds)
+
+
+def attempts_line(attempts: int) -> bytes:
+    """How many candidates were asked."""
+    return b"x-plano-attempts: %d\r\n" % attempts
+
+
 def problem_lines(problem: PlanoError) -> bytes:
     """The fields of an error that Plano itself answers with."""
     if isinstance(problem, MethodNotAllowed):
@@ -77,7 +90,7 @@ def problem_lines(problem: PlanoError) -> bytes:
     if isinstance(problem, Overloaded | ShuttingDown):
         return JSON + b"retry-after: %d\r\n" % RETRY_AFTER_S
     if isinstance(problem, UpstreamRefused):
-        return JSON + problem.lines
+        return problem.lines if problem.body is not None else JSON + problem.lines
     if problem.is_lasting:
         return JSON + b"x-should-retry: false\r\n"
     return JSON

@@ -10,7 +10,7 @@ without the last chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -41,10 +41,17 @@ HELD_ERROR_BYTES = 256 * 1024
 EVENT_STREAM = b"text/event-stream"
 EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 AUTH_STATUSES = frozenset((401, 403))
+PASSING = frozenset((408, 429))
+"""Below 500, what says nothing about the request itself: another candidate may answer it."""
 
 Kind = Literal["unknown", "stream", "plain", "document", "error"]
 """What comes: `unknown` until the first bytes of a supposed stream tell; `document` when they begin a JSON
 object, in which a provider may say why there is no stream."""
+
+
+def may_pass(status: int) -> bool:
+    """Whether an error may be over a moment later, or elsewhere."""
+    return status >= 500 or status in PASSING
 
 
 class Relay(msgspec.Struct, kw_only=True, eq=False):
@@ -64,6 +71,8 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
     committed: bool = False
     """Whether anything was sent to the client: from then on no other candidate may be tried."""
     problem: PlanoError | None = None
+    said: Mapping[bytes, bytes] = {}
+    """The head of an answer that is an error."""
     _kind: Kind = "unknown"
     _reader: StreamReader | None = None
     _inflater: Inflater | None = None
@@ -110,6 +119,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         self._fields = passed_on(headers)
         if status >= 400:
             self._kind = "error"
+            self.said = dict(headers)
         elif status >= 300 or status < 200:
             self.fail(problem := self._redirected(status))
             raise problem
@@ -289,10 +299,18 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             raise UpstreamAuth(KEY_REFUSED)
         if not self.codec.is_error(body):
             raise self._unreadable("a body that is not an error of its dialect")
+        if may_pass(status):
+            raise self._passing(body)
         record = self.record
         record.code = UpstreamRefused.code
-        record.ending = "upstream_failed" if status >= 500 or status == 429 else "refused"
+        record.ending = "refused"
         self._send_whole(body)
+
+    def _passing(self, body: bytes) -> UpstreamError:
+        """What goes to the client as it is, unless another candidate answers."""
+        problem = UpstreamRefused(f"The provider answered with status {self._status}.", status=self._status)
+        problem.body = body
+        return problem
 
     def _refused_to_stream(self, body: bytes) -> UpstreamError:
         """A document in place of a stream: the error it holds, or a fault of its own."""
@@ -360,7 +378,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         upstream close its connection."""
         self.problem = problem
         if isinstance(problem, UpstreamRefused):
-            problem.lines = without_body(self._fields)
+            problem.lines = self._fields if problem.body is not None else without_body(self._fields)
         self._over = True
         self._held = []
         if self._reader is not None and self._kind == "stream":

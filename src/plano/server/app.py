@@ -7,7 +7,8 @@ from typing import Any
 
 from plano.catalog.catalog import Catalog
 from plano.errors import ClientLeft, MethodNotAllowed, NotFound, PlanoError
-from plano.exchange.exchange import Errand, Exchange
+from plano.exchange.errand import Errand
+from plano.exchange.exchange import Exchange
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import JSON, Reply

@@ -10,7 +10,9 @@ import msgspec
 
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId, InvalidRequest, PlanoError, UnsupportedEncoding
-from plano.exchange.exchange import Ask, Errand, Exchange, Telling
+from plano.exchange.ask import Ask, Telling
+from plano.exchange.errand import Errand
+from plano.exchange.exchange import Exchange
 from plano.exchange.record import ExchangeRecord
 from plano.exchange.sessions import Claim
 from plano.http1.reply import Reply

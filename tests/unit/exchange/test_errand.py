@@ -8,7 +8,7 @@ import pytest
 
 from plano.chat.dialect import Dialect
 from plano.errors import UpstreamBroke, UpstreamInvalid
-from plano.exchange.exchange import Errand
+from plano.exchange.errand import Errand
 from plano.exchange.ports import Call, Outcome, ReplySink
 from tests.unit.exchange.sides import UpstreamSide
 from tests.unit.exchange.test_exchange import Stage, Upstream, answers, stalls

@@ -14,11 +14,14 @@ from plano.catalog.build import build
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, ProviderRow
 from plano.errors import Overloaded, UpstreamUnreachable
+from plano.exchange.ask import Ask
 from plano.exchange.asking import Asking
-from plano.exchange.exchange import Ask, Errand, Exchange, Timing
+from plano.exchange.errand import Errand
+from plano.exchange.exchange import Exchange, Timing
 from plano.exchange.ports import Call, Outcome, ReplySink
 from plano.exchange.record import ExchangeRecord
 from plano.exchange.sessions import SessionFinder, SessionRules
+from plano.routing.health import Health
 from plano.routing.inline import InlineRoutes
 from plano.routing.router import Ladder
 from tests.unit.exchange.sides import ClientSide, UpstreamSide, blank
@@ -89,10 +92,17 @@ class Stage:
                 budget_tokens=8192,
                 aside=at_once,
             ),
+            health=Health(lambda: 0.0),
             upstreams={"https": self.upstream},
             recorder=self.book,
-            timing=Timing(first_byte_s=120.0, exchange_s=300.0, reply_bytes=1_000_000),
+            timing=Timing(
+                first_byte_s=120.0,
+                exchange_s=300.0,
+                reply_bytes=1_000_000,
+                first_byte_with_another_s=30.0,
+            ),
             now=lambda: float(next(ticks)),
+            today=lambda: 0.0,
         )
 
     async def ask(self, body: object, dialect: Dialect = CHAT) -> Stage:

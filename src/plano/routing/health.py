@@ -1,0 +1,134 @@
+"""Which candidates are worth trying: breakers and cooldowns, as values.
+
+Five failures in a row rest a candidate, for half a minute times the number of rests in a row; then one
+request tries it. A 429 rests it for as long as it says. A candidate that rests goes last, never out: it
+is still tried when there is nobody else. Local to a worker, and cheap to lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from plano.routing.decision import Candidate
+
+FAILURES_IN_A_ROW: Final = 5
+"""Fewer are bad luck; a provider that is down makes them within a second of ordinary load."""
+REST_S: Final = 30.0
+LONGEST_REST_S: Final = 300.0
+"""Times the number of rests in a row, and no longer than five minutes: most outages end before."""
+PROBE_S: Final = 30.0
+"""How long one request has the candidate to itself that is tried again, unless it ends before."""
+BUSY_S: Final = 5.0
+"""The rest after a 429 that does not say when to come back."""
+LONGEST_BUSY_S: Final = 300.0
+"""What a provider may ask for; a limit by the day is met again every five minutes, by one request."""
+MOST_KEPT: Final = 4096
+"""Candidates in trouble; members of wildcards can be any number."""
+
+Report = Literal["succeeded", "failed", "busy"]
+"""How an attempt went, as far as it says something about the candidate: it answered (be it with a refusal of
+this request), it failed, it said 429."""
+
+Key = tuple[str, str]
+"""An entry of the configuration (which has one address and one key) and the model that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How one candidate is doing."""
+
+    failures: int = 0
+    """In a row."""
+    rests: int = 0
+    """In a row."""
+    rests_until: float = 0.0
+    busy_until: float = 0.0
+    probed_until: float = 0.0
+
+    def is_resting(self, now: float) -> bool:
+        return now < self.busy_until or now < self.rests_until or now < self.probed_until
+
+    def tried(self, now: float) -> Condition:
+        """A request goes to it; after a rest it is the only one for a while."""
+        if self.rests and now >= self.rests_until and now >= self.probed_until:
+            return replace(self, probed_until=now + PROBE_S)
+        return self
+
+    def failed(self, now: float) -> Condition:
+        failures = self.failures + 1
+        is_probe = self.rests > 0 and now >= self.rests_until
+        if failures < FAILURES_IN_A_ROW and not is_probe:
+            return replace(self, failures=failures)
+        if now < self.rests_until:  # it was tried as the last one that was left
+            return replace(self, failures=failures)
+        rests = self.rests + 1
+        rest_s = min(REST_S * rests, LONGEST_REST_S)
+        return replace(self, failures=failures, rests=rests, rests_until=now + rest_s, probed_until=0.0)
+
+    def busy(self, now: float, retry_after_s: float | None) -> Condition:
+        wait_s = BUSY_S if retry_after_s is None else min(max(retry_after_s, 0.0), LONGEST_BUSY_S)
+        return replace(self, busy_until=now + wait_s, probed_until=0.0)
+
+
+_WELL = Condition()
+
+
+class Health:
+    """What is known of candidates in trouble; of the others nothing is kept."""
+
+    __slots__ = ("_conditions", "_now")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._conditions: dict[Key, Condition] = {}
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether anything is known at all; almost always nothing is."""
+        return bool(self._conditions)
+
+    def is_resting(self, candidate: Candidate) -> bool:
+        condition = self._conditions.get(_key(candidate))
+        return condition is not None and condition.is_resting(self._now())
+
+    def order(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Those that rest behind the others, each part in its own order."""
+        if not self._conditions or len(candidates) < 2:
+            return candidates
+        resting = [self.is_resting(each) for each in candidates]
+        if not any(resting):
+            return candidates
+        return (*_those(candidates, resting, resting=False), *_those(candidates, resting, resting=True))
+
+    def tried(self, candidate: Candidate) -> None:
+        """A request goes to it now."""
+        key = _key(candidate)
+        condition = self._conditions.get(key)
+        if condition is not None:
+            self._conditions[key] = condition.tried(self._now())
+
+    def report(self, candidate: Candidate, how: Report, retry_after_s: float | None = None) -> None:
+        """How it went."""
+        key = _key(candidate)
+        condition = self._conditions.get(key, _WELL)
+        match how:
+            case "succeeded":
+                self._conditions.pop(key, None)
+                return
+            case "failed":
+                condition = condition.failed(self._now())
+            case "busy":
+                condition = condition.busy(self._now(), retry_after_s)
+        if key not in self._conditions and len(self._conditions) >= MOST_KEPT:
+            del self._conditions[next(iter(self._conditions))]
+        self._conditions[key] = condition
+
+
+def _those(candidates: Iterable[Candidate], flags: Iterable[bool], *, resting: bool) -> list[Candidate]:
+    return [each for each, flag in zip(candidates, flags, strict=True) if flag is resting]
+
+
+def _key(candidate: Candidate) -> Key:
+    return candidate.model.name, candidate.upstream_model
