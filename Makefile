@@ -72,8 +72,9 @@ fuzz: $(VENV)/.installed-dev ## by hand: every property test, fresh seeds, many 
 # --- measuring it ---
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## what a request costs: CPU, latency, memory
+bench: $(VENV)/.installed-dev ## what a request and a decision cost: CPU, latency, memory
 	$(BIN)/python -m benchmarks.run $(ARGS)
+	$(BIN)/python -m benchmarks.decisions $(filter --quick,$(ARGS))
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.installed-dev ## the same, beside other gateways (installs them apart)

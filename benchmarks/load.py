@@ -40,6 +40,8 @@ class Load:
     p99_us: float
     first_p50_us: float
     first_p99_us: float
+    by_preference: int = 0
+    """Of a body whose words change: the answers that routes in words decided."""
 
 
 def compiled(name: str, folder: Path) -> Path:
@@ -72,6 +74,31 @@ class Loader:
     def once(self, address: Address, body: Path, *, connections: int, within_s: float) -> Load:
         """One request a connection, all at the same time."""
         return self._measure("once", address, body, connections, within_s)
+
+    @contextmanager
+    def beside(
+        self, address: Address, body: Path, *, connections: int, seconds: float
+    ) -> Iterator[list[Load]]:
+        """As `run`, while the block runs; once it has ended, the list holds what was seen."""
+        found: list[Load] = []
+        with pinned(self._cores):
+            process = subprocess.Popen(
+                self._command("run", address, body, connections, seconds),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                text=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509  (there is one thread)
+            )
+        with process:
+            try:
+                yield found
+                told, _ = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise CannotMeasure(f"the load generator gave up on port {address.port}")
+        found.append(Load(**json.loads(told)))
 
     @contextmanager
     def held(self, address: Address, body: Path, *, streams: int, within_s: float) -> Iterator[int]:

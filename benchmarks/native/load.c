@@ -11,6 +11,10 @@
  *       (within SECONDS), keeps them until standard input closes.
  *
  * Times are from before the send: to the first byte of the answer's body, and to its last.
+ *
+ * Where the body holds MARK, every request has other words there: as many, each one token of a
+ * usual vocabulary, so that no router has seen the text before and none is longer than another.
+ * `by_preference` counts the answers that say in x-plano-decision that routes in words decided.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,6 +33,11 @@
 
 #define HEAD_MAX 16384
 #define DRAIN_NS 30000000000LL
+#define MARK "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@" /* five words and the spaces between them */
+#define WORDS 5
+#define WORD 6
+#define TEXTS (1u << 25) /* 32 words in five places */
+#define TEXTS_A_SECOND 20000 /* one run begins so many after another: neither repeats what the other sent */
 
 enum framing { HEAD, SIZED, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, TO_CLOSE };
 
@@ -38,6 +47,7 @@ struct conn {
     int64_t began, first;
     size_t sent, head_length;
     uint64_t left;
+    uint32_t text;
     int digits, line;
     char previous;
     char head[HEAD_MAX];
@@ -46,11 +56,12 @@ struct conn {
 struct samples { uint32_t *at; size_t count, room; };
 
 static int poller, open_count;
-static char scratch[256 * 1024], *request;
+static char scratch[256 * 1024], *request, *marked;
+static uint32_t texts;
 static size_t request_length;
 static struct sockaddr_in target;
 static struct samples whole, first;
-static uint64_t requests, errors, events, reconnects, bytes;
+static uint64_t requests, errors, events, reconnects, bytes, by_preference;
 static int64_t last_done;
 
 static int64_t now_ns(void) {
@@ -94,7 +105,21 @@ static int connect_to(struct conn *c) {
     return epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &e);
 }
 
+/* The words of one request; written before each of its pushes, since all share the buffer. */
+static void write_words(uint32_t text) {
+    static const char words[32][WORD + 1] = {
+        "answer", "doctor", "window", "letter", "budget", "garden", "server", "winter", "market", "number", "report",
+        "island", "engine", "lawyer", "coffee", "bridge", "energy", "salary", "ticket", "flower", "signal", "camera",
+        "planet", "summer", "silver", "castle", "finger", "school", "animal", "travel", "method", "office"};
+    uint32_t mixed = text * 0x9E3779B1u % TEXTS; /* an odd factor: every number has words of its own */
+    for (int i = 0; i < WORDS; i++, mixed /= 32) {
+        memcpy(marked + i * (WORD + 1), words[mixed % 32], WORD);
+        if (i) marked[i * (WORD + 1) - 1] = ' ';
+    }
+}
+
 static int push(struct conn *c) {
+    if (marked) write_words(c->text);
     while (c->sent < request_length) {
         ssize_t n = send(c->fd, request + c->sent, request_length - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0) return errno == EAGAIN ? watch(c, 1) : -1;
@@ -105,6 +130,7 @@ static int push(struct conn *c) {
 
 static int begin(struct conn *c) {
     c->busy = 1, c->sent = 0, c->framing = HEAD, c->head_length = 0, c->first = 0, c->closes = 0, c->previous = 0;
+    c->text = texts++;
     c->began = now_ns();
     return push(c);
 }
@@ -139,6 +165,7 @@ static int read_head(struct conn *c) {
     c->status = c->head_length > 12 ? atoi(c->head + 9) : 0;
     const char *sized = strcasestr(c->head, "\r\ncontent-length:");
     c->closes = strcasestr(c->head, "\r\nconnection: close") != NULL;
+    if (marked && strcasestr(c->head, "\r\nx-plano-decision: preference")) by_preference++;
     if (strcasestr(c->head, "\r\ntransfer-encoding:")) c->framing = CHUNK_SIZE, c->left = 0, c->digits = 0;
     else if (sized) c->framing = SIZED, c->left = (uint64_t)atoll(sized + 17);
     else c->framing = TO_CLOSE;
@@ -240,9 +267,10 @@ static void report(int64_t start) {
     qsort(whole.at, whole.count, sizeof *whole.at, ascending);
     qsort(first.at, first.count, sizeof *first.at, ascending);
     printf("{\"requests\": %lu, \"errors\": %lu, \"reconnects\": %lu, \"events\": %lu, \"bytes\": %lu, \"seconds\": %.6f, "
-           "\"mean_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"first_p50_us\": %.1f, \"first_p99_us\": %.1f}\n",
+           "\"mean_us\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"first_p50_us\": %.1f, \"first_p99_us\": %.1f, "
+           "\"by_preference\": %lu}\n",
            requests, errors, reconnects, events, bytes, seconds, whole.count ? sum / 10 / (double)whole.count : 0.0,
-           percentile(&whole, 0.5), percentile(&whole, 0.99), percentile(&first, 0.5), percentile(&first, 0.99));
+           percentile(&whole, 0.5), percentile(&whole, 0.99), percentile(&first, 0.5), percentile(&first, 0.99), by_preference);
 }
 
 /* Drives connections until `until`; `repeat` begins the next request on each that is free. */
@@ -302,6 +330,8 @@ static void write_request(const char *path, const char *file, int count, char **
     at += (size_t)sprintf(request + at, "Content-Length: %zu\r\n\r\n", length);
     request_length = at + fread(request + at, 1, length, body);
     fclose(body);
+    marked = memmem(request, request_length, MARK, strlen(MARK));
+    texts = (uint32_t)(now_ns() / (1000000000 / TEXTS_A_SECOND));
 }
 
 int main(int count, char **words) {
