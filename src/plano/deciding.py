@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from plano.catalog.catalog import Catalog
@@ -38,7 +38,6 @@ from plano.routing.preference import Preference
 from plano.routing.question import Questions, wording_for
 from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder
-from plano.routing.session import Account
 from plano.routing.sessions import Sessions
 from plano.stores.memory import MemoryStore
 from plano.wire.dialects import Codec
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_WRITING = 256
-"""Accounts that are being written. Each takes 50 ms at most; more would wait for a Redis that is too slow."""
+"""What is written at the same time. Each takes 50 ms at most; more would wait for a Redis too slow."""
 
 
 class Deciding:
@@ -90,7 +89,13 @@ class Deciding:
         self.health = Health(time.monotonic)
         self.store = _store(configuration)
         self._sessions = Sessions(
-            self.store, catalog, self._routes, rates=self.board, now=time.monotonic, today=time.time
+            self.store,
+            catalog,
+            self._routes,
+            rates=self.board,
+            is_resting=self.health.is_resting,
+            now=time.monotonic,
+            today=time.time,
         )
         self._writing: set[asyncio.Task[None]] = set()
         self.ladder = Ladder(
@@ -150,24 +155,31 @@ class Deciding:
         """Learn from finished exchanges how long models take, and what sessions have spent."""
         for record in records:
             self.board.observe(record)
-            if record.account is not None and record.status == 200 and record.chosen is not None:
-                self._write(record.account, record.chosen, record)
+            if record.session is not None and record.status == 200 and record.chosen is not None:
+                self._note_session(record, record.session, record.chosen)
 
-    def _write(self, account: Account, chosen: ModelId, record: ExchangeRecord) -> None:
-        """Keep the session's account, unless so many are under way that the store must be in trouble."""
+    def _note_session(self, record: ExchangeRecord, key: str, chosen: ModelId) -> None:
+        """What a session has spent, and whether another model than its own has answered."""
+        if record.account is not None:
+            usage = record.usage or Usage()
+            answered = Answered(
+                chosen,
+                record.account.at,
+                record.bytes_in,
+                usage.input_tokens,
+                usage.cache_read_tokens,
+                usage.cache_creation_tokens,
+            )
+            self._write(self._sessions.answered(record.account, answered, record.route))
+        elif record.attempts > 1:
+            self._write(self._sessions.moved(key, chosen, record.route))
+
+    def _write(self, work: Coroutine[None, None, None]) -> None:
+        """Unless so many are under way that the store must be in trouble."""
         if len(self._writing) >= MOST_WRITING:
+            work.close()
             return
-        usage = record.usage or Usage()
-        answered = Answered(
-            chosen,
-            account.at,
-            record.bytes_in,
-            usage.input_tokens,
-            usage.cache_read_tokens,
-            usage.cache_creation_tokens,
-        )
-        writing = self._sessions.answered(account, answered, record.route)
-        task = asyncio.get_running_loop().create_task(writing, name="affinity: writing an account")
+        task = asyncio.get_running_loop().create_task(work, name="affinity: writing")
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 

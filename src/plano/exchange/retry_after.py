@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from email.utils import mktime_tz, parsedate_tz
 
 LONGEST_S = 24 * 3600.0
 """What is believed of it at all; how much of that is waited for is `routing.health`'s."""
@@ -36,9 +35,7 @@ def _number(written: bytes | None) -> float | None:
 
 def _until(written: bytes, today: float) -> float | None:
     try:
-        date = parsedate_to_datetime(written.decode("ascii"))
-    except (ValueError, UnicodeDecodeError):
+        date = parsedate_tz(written.decode("ascii"))
+        return None if date is None else max(0.0, mktime_tz(date) - today)
+    except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - today)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from plano.catalog.catalog import Catalog, Found
-from plano.catalog.names import RouteName
+from plano.catalog.names import ModelId, RouteName
 from plano.routing.affinity import NoPin, Pin, Unavailable
 from plano.routing.budget import Answered, Rates, Switch, after, context_tokens, judge
 from plano.routing.decision import Candidate, Decision, Kind, Outcome, Reason
@@ -55,11 +55,14 @@ class Sessions:
         routes: RouteSet,
         *,
         rates: Rates,
+        is_resting: Callable[[Candidate], bool],
         now: Callable[[], float],
         today: Callable[[], float],
     ) -> None:
-        """`now`: seconds, for the time that the step took; `today`: seconds since 1970."""
+        """`is_resting`: whether a candidate has failed so often that others go before it; `now`: seconds, for
+        the time that the step took; `today`: seconds since 1970."""
         self._rates = rates
+        self._is_resting = is_resting
         self._today = today
         self._store = store
         self._catalog = catalog
@@ -155,6 +158,11 @@ class Sessions:
             return decision
         return replace(decision, account=Account(session, None, None, None, self._today()))
 
+    async def moved(self, key: str, model: ModelId, route: RouteName | None) -> None:
+        """Let the session stay on the model that has answered in the place of its own, for the rest of the
+        pin's time."""
+        await self._store.move(key, Pin(model, route))
+
     async def answered(self, account: Account, answered: Answered, route: RouteName | None) -> None:
         """Write what an answered request has cost its session: for the rest of the pin's time."""
         budget = account.session.budget
@@ -177,6 +185,9 @@ class Sessions:
             because = "the session is pinned to a model that is no longer declared"
             return NotHeld(self._abstained("stale", because, began), may_keep=True, is_stale=True)
         pinned = Candidate.of(found)
+        if self._is_resting(pinned):
+            because = "the session's model has failed too often and rests"
+            return NotHeld(self._abstained("stale", because, began), may_keep=True, is_stale=True)
         route = None if pin.route_name is None else RouteName(pin.route_name)
         if session.follows:
             reason = self._reason("chose", "hit", "the session stays on its model", route, began)

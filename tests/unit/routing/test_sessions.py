@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -70,6 +71,7 @@ async def decided(
     *,
     classifier: Classifier | None = None,
     requested: str | None = None,
+    resting: Collection[str] = (),
 ) -> Decision:
     """What the ladder makes of a request of the session; the router would find `code`."""
     ticks = count()
@@ -84,7 +86,15 @@ async def decided(
         timeout_s=1.0,
         now=now,
     )
-    sessions = Sessions(store, CATALOG, ROUTES, rates=Prices(), now=now, today=lambda: 0.0)
+    sessions = Sessions(
+        store,
+        CATALOG,
+        ROUTES,
+        rates=Prices(),
+        is_resting=lambda each: each.id in resting,
+        now=now,
+        today=lambda: 0.0,
+    )
     ladder = Ladder(CATALOG, preference, sessions=sessions, now=now)
     return await ladder.decide(Asked(requested, already_read(WORDS), session=session))
 
@@ -136,6 +146,17 @@ async def test_a_pin_to_a_route_that_is_gone_keeps_its_model() -> None:
     assert told(decision) == ("affinity", ["openai/small"], "gone", True)
 
 
+async def test_a_pin_to_a_model_that_rests_gives_way() -> None:
+    """It has failed too often lately: the session moves on, and stays where it went."""
+    store = Store(Pin(SMALL.id, CODE.name))
+
+    decision = await decided(store, resting=["openai/small"])
+
+    assert told(decision)[0] == "preference"
+    assert decision.reasons[2].because == "the session's model has failed too often and rests"
+    assert store.done[1:] == [("pin", KEY, DECIDED, 600.0)]
+
+
 async def test_a_store_in_trouble_costs_the_affinity_and_nothing_else() -> None:
     """The reasons say what is wrong with it; it is not asked a second time."""
     store = Store(Unavailable("no answer within 50 ms"))
@@ -182,7 +203,15 @@ async def test_nothing_is_pinned_when_nobody_decided() -> None:
     """The next request may know better."""
     store = Store()
     catalog = Catalog((LARGE, SMALL), {}, ROUTES)
-    sessions = Sessions(store, catalog, ROUTES, rates=Prices(), now=lambda: 0.0, today=lambda: 0.0)
+    sessions = Sessions(
+        store,
+        catalog,
+        ROUTES,
+        rates=Prices(),
+        is_resting=lambda _: False,
+        now=lambda: 0.0,
+        today=lambda: 0.0,
+    )
     ladder = Ladder(catalog, None, sessions=sessions)
 
     decision = await ladder.decide(Asked(None, already_read(WORDS), session=NAMED))
