@@ -15,7 +15,15 @@ import msgspec
 
 from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
-from plano.observe.vocabulary import ENDED_BY, ENDED_IN, UNKNOWN, LogLine
+from plano.observe.vocabulary import (
+    ENDED_BY,
+    ENDED_IN,
+    LOOKUP_OUTCOMES,
+    UNBUDGETED,
+    UNKNOWN,
+    LogLine,
+    RoutedLine,
+)
 
 LogFormat = Literal["json", "text"]
 
@@ -34,6 +42,8 @@ LARGEST_COUNT = 2**63 - 1
 """What a number is cut to, too, in a line that is too long: a provider may claim anything."""
 DELETE = 0x7F
 """Looked for as a number: for `bytes in bytes` CPython first raises and drops an exception."""
+DECIMALS = 4
+"""Of a score, as in the decision that a client is told."""
 CUT = "\u2026"
 """What a cut string ends in."""
 
@@ -93,7 +103,7 @@ class AccessLog:
         first_byte, first_content, ended = record.first_byte, record.first_content, record.ended
         dialect = record.dialect
         usage = record.usage or _NO_USAGE
-        return LogLine(
+        line = LogLine(
             self._date(record.at),
             record.request_id,
             record.method,
@@ -128,6 +138,7 @@ class AccessLog:
             usage.reasoning_tokens,
             record.detail,
         )
+        return _routed(line, record) if record.reasons else line
 
     def _date(self, at: float) -> str:
         second, millisecond = divmod(int(at * 1000 + 0.5), 1000)
@@ -138,6 +149,26 @@ class AccessLog:
             words = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._seconds[second] = words
         return words + _MILLISECONDS[millisecond]
+
+
+def _routed(line: LogLine, record: ExchangeRecord) -> RoutedLine:
+    routed = RoutedLine(*msgspec.structs.astuple(line))
+    if record.has_switched:
+        routed.switch = UNBUDGETED
+    for reason in record.reasons:
+        if reason.step == "preference":
+            routed.router = reason.router
+            routed.score = _rounded(reason.score)
+            routed.margin = _rounded(reason.margin)
+        elif reason.kind in LOOKUP_OUTCOMES:
+            routed.affinity = reason.kind
+        elif reason.step == "affinity":
+            routed.switch = reason.kind
+    return routed
+
+
+def _rounded(measure: float | None) -> float | None:
+    return None if measure is None else round(measure, DECIMALS)
 
 
 _NO_USAGE = Usage()

@@ -6,7 +6,8 @@ on it: import it when the first scrape comes, and off the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -23,8 +24,12 @@ from prometheus_client.utils import floatToGoString
 from plano import __version__
 from plano.errors import UpstreamRefused
 from plano.observe import vocabulary as words
-from plano.observe.metrics import CODES, STEPS, Cell, Distribution, Snapshot
+from plano.observe.distribution import Distribution
+from plano.observe.gauges import Gauges
+from plano.observe.metrics import CODES, STEPS, Cell, Snapshot
+from plano.observe.routing_counts import RoutingCounts
 
+Labels = TypeVar("Labels", bound=tuple[str, ...])
 Series = dict[tuple[str, ...], Distribution]
 
 
@@ -56,21 +61,48 @@ class _Families(Collector):
         yield _counter(words.DECISIONS, _decisions(cells))
         yield _counter(words.ERRORS, _errors(cells))
         yield _counter(words.ATTEMPTS, {(): sum(cell.attempts for cell in cells)})
-        yield GaugeMetricFamily(words.IN_FLIGHT.name, words.IN_FLIGHT.help, self._snapshot.in_flight)
+        yield from _routing(self._snapshot.routing)
+        yield from _gauges(self._snapshot.gauges)
+        yield _gauge(words.IN_FLIGHT, {(): self._snapshot.in_flight})
         yield _counter(words.LOG_LINES_DROPPED, {(): self._snapshot.log_lines_dropped})
         yield _counter(words.RECORDS_LOST, {(): self._snapshot.records_lost})
         build = words.BUILD.name.removesuffix("_info")
         yield InfoMetricFamily(build, words.BUILD.help, {words.VERSION: __version__})
 
 
-def _counter(family: words.Family, counts: dict[tuple[str, ...], int]) -> Metric:
+def _routing(counts: RoutingCounts) -> Iterator[Metric]:
+    yield _counter(words.VERDICTS, counts.verdicts)
+    durations = {(router,): distribution for router, distribution in counts.durations.items()}
+    yield _histogram(words.ROUTER_DURATION, durations)
+    yield _counter(words.ROUTES, {(route,): count for route, count in counts.routes.items()})
+    yield _counter(words.LOOKUPS, counts.lookups)
+    yield _counter(words.REPLAYS, {(): counts.replays})
+    yield _counter(words.SWITCHES, {(reason,): count for reason, count in counts.switches.items()})
+    yield _counter(words.SWITCHES_VETOED, {(): counts.vetoed})
+
+
+def _gauges(gauges: Gauges) -> Iterator[Metric]:
+    sessions = gauges.affinity_sessions
+    yield _gauge(words.AFFINITY_DEGRADED, {(): gauges.affinity_degraded})
+    yield _gauge(words.AFFINITY_SESSIONS, {} if sessions is None else {(): sessions})
+    yield _gauge(words.QUOTES_AGE, {(source,): age_s for source, age_s in gauges.quotes_age_s.items()})
+
+
+def _gauge(family: words.Family, values: Mapping[Labels, float]) -> Metric:
+    metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, value in values.items():
+        metric.add_metric(labels, value)
+    return metric
+
+
+def _counter(family: words.Family, counts: Mapping[Labels, int]) -> Metric:
     metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
     for labels, count in counts.items():
         metric.add_metric(labels, count)
     return metric
 
 
-def _histogram(family: words.Family, series: Series) -> Metric:
+def _histogram(family: words.Family, series: Mapping[Labels, Distribution]) -> Metric:
     metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
     for labels, distribution in series.items():
         metric.add_metric(labels, _cumulated(family.bounds, distribution.counts), distribution.total)

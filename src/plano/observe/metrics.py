@@ -17,6 +17,9 @@ import msgspec
 from plano import errors
 from plano.catalog.names import ModelId
 from plano.exchange.record import ExchangeRecord
+from plano.observe.distribution import Distribution
+from plano.observe.gauges import NO_GAUGES, Gauges, together
+from plano.observe.routing_counts import RoutingCounter, RoutingCounts
 from plano.observe.vocabulary import (
     NONE,
     OPERATION_DURATION,
@@ -40,17 +43,6 @@ _STATUSES = frozenset(
 )
 
 
-class Distribution(msgspec.Struct):
-    """A histogram's counts a bucket (not cumulated; the last is beyond all bounds) and its sum."""
-
-    counts: list[int]
-    total: float = 0.0
-
-    def add(self, other: Distribution) -> None:
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-        self.total += other.total
-
-
 class Labels(msgspec.Struct, frozen=True):
     """What a cell counts; closed sets and configured names only."""
 
@@ -64,8 +56,7 @@ class Labels(msgspec.Struct, frozen=True):
     """A code of `plano.errors`, or empty."""
 
 
-def _empty(bounds: Sequence[float]) -> Distribution:
-    return Distribution([0] * (len(bounds) + 1))
+_empty = Distribution.within
 
 
 class Cell(msgspec.Struct):
@@ -97,6 +88,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     in_flight: int = 0
     log_lines_dropped: int = 0
     records_lost: int = 0
+    routing: RoutingCounts = msgspec.field(default_factory=RoutingCounts)
+    gauges: Gauges = NO_GAUGES
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -116,19 +109,23 @@ def decode(data: bytes) -> Snapshot:
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     """The sum of several workers' counts."""
     cells: dict[Labels, Cell] = {}
+    routing = RoutingCounts()
+    readings: list[Gauges] = []
     in_flight = dropped = lost = 0
     for snapshot in snapshots:
+        routing.add(snapshot.routing)
+        readings.append(snapshot.gauges)
         in_flight += snapshot.in_flight
         dropped += snapshot.log_lines_dropped
         lost += snapshot.records_lost
         for cell in snapshot.cells:
             cells.setdefault(cell.labels, Cell(cell.labels)).add(cell)
-    return Snapshot(tuple(cells.values()), in_flight, dropped, lost)
+    return Snapshot(tuple(cells.values()), in_flight, dropped, lost, routing, together(readings))
 
 
 def retired(snapshot: Snapshot) -> Snapshot:
-    """What stays of a worker that has gone: its counts, but nothing in flight."""
-    return msgspec.structs.replace(snapshot, in_flight=0)
+    """What stays of a worker that has gone: its counts, but nothing that was so while it ran."""
+    return msgspec.structs.replace(snapshot, in_flight=0, gauges=NO_GAUGES)
 
 
 _Facts = tuple[str | None, str | None, str | None, int | None, str | None]
@@ -137,10 +134,12 @@ _Facts = tuple[str | None, str | None, str | None, int | None, str | None]
 class Metrics:
     """The cells of one worker."""
 
-    __slots__ = ("_by_facts", "_by_labels", "_configured")
+    __slots__ = ("_by_facts", "_by_labels", "_configured", "_routing")
 
-    def __init__(self, configured: Iterable[ModelId]) -> None:
-        """`configured`: the ids of all declared models, `provider/*` for a wildcard."""
+    def __init__(self, configured: Iterable[ModelId], routing: RoutingCounter | None = None) -> None:
+        """`configured`: the ids of all declared models, `provider/*` for a wildcard; `routing` counts what
+        was said where somebody had to be asked, None: with no name known to it."""
+        self._routing = routing or RoutingCounter()
         self._configured: dict[str, str] = {}
         self._by_facts: dict[_Facts, Cell] = {}
         self._by_labels: dict[Labels, Cell] = {}
@@ -163,10 +162,21 @@ class Metrics:
             cell.requests += 1
             if record.attempts:
                 _count_answer(cell, record)
+            if record.reasons:
+                self._routing.take(record)
 
-    def snapshot(self, *, in_flight: int = 0, log_lines_dropped: int = 0, records_lost: int = 0) -> Snapshot:
+    def snapshot(
+        self,
+        *,
+        in_flight: int = 0,
+        log_lines_dropped: int = 0,
+        records_lost: int = 0,
+        gauges: Gauges = NO_GAUGES,
+    ) -> Snapshot:
         """A copy of the counts as they are now."""
-        counted = Snapshot(tuple(self._by_labels.values()), in_flight, log_lines_dropped, records_lost)
+        cells = tuple(self._by_labels.values())
+        routing = self._routing.counts
+        counted = Snapshot(cells, in_flight, log_lines_dropped, records_lost, routing, gauges)
         return decode(encode(counted))
 
     def _model(self, chosen: str) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from plano.exchange.record import ExchangeRecord
 from plano.observe.access_log import AccessLog
+from plano.observe.gauges import Gauges
 from plano.observe.metrics import Metrics, Snapshot
 
 BATCH_RECORDS = 64
@@ -50,14 +51,16 @@ class Recording:
         in_flight: InFlight,
         call_later: Callable[[float, Callable[[], None]], object],
         others: Sequence[Reader] = (),
+        gauges: Callable[[], Gauges] = Gauges,
     ) -> None:
-        """`others` read after the log and the metrics have."""
+        """`others` read after the log and the metrics have; `gauges` is asked at each scrape."""
         self._metrics = metrics
         self._in_flight = in_flight
         self._call_later = call_later
         self._access_log = access_log
         self._readers: tuple[Reader, ...] = (access_log, metrics, *others)
         self._pending: list[ExchangeRecord] = []
+        self._gauges = gauges
         self._timer_runs = False
         self._records_lost = 0
 
@@ -93,6 +96,7 @@ class Recording:
             in_flight=self._in_flight.count,
             log_lines_dropped=self._access_log.dropped,
             records_lost=self._records_lost,
+            gauges=self._gauges(),
         )
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:

@@ -70,6 +70,21 @@ class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
     """What the connection to the provider met with."""
 
 
+class RoutedLine(LogLine, omit_defaults=True, gc=False):
+    """One request about which somebody had to be asked: a router, or where its session stays."""
+
+    router: str | None = None
+    """Who said which route fits, or that none does: `embedded`, or the full name of a served model."""
+    score: float | None = None
+    """Of the route that was chosen, or of the nearest, by the router's own measure."""
+    margin: float | None = None
+    """By how much that route leads the next."""
+    affinity: str | None = None
+    """What the session's pin came to: one of `LOOKUP_OUTCOMES`."""
+    switch: str | None = None
+    """Why the session has changed models: one of `SWITCH_REASONS`; or `over_budget`, why it has not."""
+
+
 UNKNOWN = "-"
 """A word of a text line whose value is not known."""
 
@@ -103,6 +118,12 @@ STATUS_CLASS = "status_class"
 DECISION = "decision"
 STEP = "step"
 CODE = "code"
+ROUTER = "router"
+OUTCOME = "outcome"
+ROUTE = "route"
+STORE = "store"
+REASON = "reason"
+SOURCE = "source"
 VERSION = "version"
 
 CHAT = "chat"
@@ -110,9 +131,18 @@ CHAT = "chat"
 INPUT = "input"
 OUTPUT = "output"
 NONE = "none"
-"""A label of what was not reached: a request refused before anybody decided."""
+"""A label of what was not reached: a request refused before anybody decided, a router that could tell."""
 OTHER = "_OTHER"
 """A label of what is not among the known values (the conventions' own word for it)."""
+
+UNABLE = "unable"
+NOTHING_TO_READ = "nothing_to_read"
+VERDICT_OUTCOMES = ("matched", "none_fits", UNABLE)
+"""What a router that was asked came to; `NOTHING_TO_READ` is nobody's, for nobody was asked."""
+LOOKUP_OUTCOMES = ("hit", "miss", "stale", "unavailable", "anew", "raced")
+UNBUDGETED = "unbudgeted"
+"""Why a session has changed models where nobody counts what that costs."""
+SWITCH_REASONS = ("cheaper", "within_budget", "cold", "unknown_price", UNBUDGETED)
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
@@ -164,6 +194,47 @@ REQUESTS = Family(
 DECISIONS = Family("plano_decisions_total", "counter", "Requests by the step that chose the model.", (STEP,))
 ERRORS = Family("plano_errors_total", "counter", "Requests that ended in an error, by its code.", (CODE,))
 ATTEMPTS = Family("plano_attempts_total", "counter", "Requests sent to providers, repeated ones included.")
+VERDICTS = Family(
+    "plano_router_verdicts_total",
+    "counter",
+    "Questions which route fits, by the router and what came of asking it.",
+    (ROUTER, OUTCOME),
+)
+ROUTER_DURATION = Family(
+    "plano_router_duration_seconds",
+    "histogram",
+    "From asking which route fits until the verdict, by the router that gave it.",
+    (ROUTER,),
+    (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+)
+ROUTES = Family("plano_routes_total", "counter", "Requests by the route that was chosen.", (ROUTE,))
+LOOKUPS = Family(
+    "plano_affinity_lookups_total",
+    "counter",
+    "Requests of sessions, by what their pin came to.",
+    (STORE, OUTCOME),
+)
+REPLAYS = Family(
+    "plano_affinity_replays_total",
+    "counter",
+    "Hits of requests in which no user speaks: an agent's own steps.",
+)
+SWITCHES = Family(
+    "plano_affinity_switches_total", "counter", "Changes of a session's model, by their reason.", (REASON,)
+)
+SWITCHES_VETOED = Family(
+    "plano_affinity_switches_vetoed_total", "counter", "Changes of a session's model that cost too much."
+)
+AFFINITY_DEGRADED = Family(
+    "plano_affinity_degraded", "gauge", "Workers that do without the store of pins, for it is in trouble."
+)
+AFFINITY_SESSIONS = Family("plano_affinity_sessions", "gauge", "Sessions that are held in memory.")
+QUOTES_AGE = Family(
+    "plano_quotes_age_seconds",
+    "gauge",
+    "Since prices or latencies were last read from a source on the network.",
+    (SOURCE,),
+)
 IN_FLIGHT = Family("plano_requests_in_flight", "gauge", "Requests that have begun and not ended.")
 LOG_LINES_DROPPED = Family(
     "plano_log_lines_dropped_total", "counter", "Access-log lines that could not be written."
@@ -182,6 +253,16 @@ FAMILIES: tuple[Family, ...] = (
     DECISIONS,
     ERRORS,
     ATTEMPTS,
+    VERDICTS,
+    ROUTER_DURATION,
+    ROUTES,
+    LOOKUPS,
+    REPLAYS,
+    SWITCHES,
+    SWITCHES_VETOED,
+    AFFINITY_DEGRADED,
+    AFFINITY_SESSIONS,
+    QUOTES_AGE,
     IN_FLIGHT,
     LOG_LINES_DROPPED,
     RECORDS_LOST,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from plano.catalog.names import ModelId
+from plano.catalog.names import ModelId, RouteName
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
+from plano.routing.decision import Kind, Reason
 
 
 def bare(**facts: object) -> ExchangeRecord:
@@ -46,3 +47,30 @@ def answered(**facts: object) -> ExchangeRecord:
     for name, value in facts.items():
         setattr(record, name, value)
     return record
+
+
+def said(kind: Kind) -> Reason:
+    """What the affinity step says."""
+    return Reason("affinity", "abstained", "", kind=kind)
+
+
+def judged(
+    kind: Kind,
+    router: str | None = "embedded",
+    *,
+    passed: tuple[str, ...] = (),
+    elapsed_ms: float = 15.625,
+) -> Reason:
+    """What the preference step says; its time is a 64th of a second, so that sums are exact."""
+    return Reason(
+        "preference",
+        "chose",
+        "",
+        RouteName("code"),
+        0.81234567,
+        0.25,
+        router,
+        kind,
+        elapsed_ms,
+        passed,
+    )

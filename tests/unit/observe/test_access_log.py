@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
 from plano.observe.access_log import LINE_LIMIT, AccessLog, LogFormat
-from tests.unit.observe.records import answered, bare
+from plano.routing.decision import Kind
+from tests.unit.observe.records import answered, bare, judged, said
 
 OUTSIDE = (
     "request_id",
@@ -108,6 +109,41 @@ def test_what_is_unknown_is_left_out() -> None:
     }
 
 
+def test_a_line_tells_what_a_router_and_the_session_came_to() -> None:
+    """Why this model, without asking for the whole decision; in the words of the metrics, at the end."""
+    reasons = (said("miss"), judged("matched"), said("raced"))
+    written = line(answered(reasons=reasons, decision="affinity"))
+
+    assert written.endswith(
+        '"cache_read_tokens":64,"router":"embedded","score":0.8123,"margin":0.25,"affinity":"raced"}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "has_switched", "switch"),
+    [
+        (["anew", "within_budget"], True, "within_budget"),
+        (["anew", "over_budget"], False, "over_budget"),
+        (["anew"], True, "unbudgeted"),
+        (["anew"], False, None),
+    ],
+)
+def test_a_line_tells_why_a_session_has_changed_models(
+    kinds: list[Kind], has_switched: bool, switch: str | None
+) -> None:
+    """Or why it has not, where it was too dear."""
+    read = json.loads(line(answered(reasons=tuple(map(said, kinds)), has_switched=has_switched)))
+
+    assert (read["affinity"], read.get("switch")) == ("anew", switch)
+
+
+def test_a_text_line_is_the_same_for_a_routed_request() -> None:
+    """Its words are counted; the route has its place among them."""
+    routed = answered(reasons=(said("miss"), judged("matched")), has_switched=True)
+
+    assert line(routed, "text") == line(answered(), "text")
+
+
 def test_no_tokens_at_all_are_a_fact() -> None:
     """A provider that says zero has said something."""
     assert json.loads(line(answered(usage=Usage(output_tokens=0))))["output_tokens"] == 0
@@ -176,7 +212,8 @@ def test_whatever_comes_from_outside_a_line_is_one_printable_line(
     log_format: LogFormat, outside: list[str]
 ) -> None:
     """Half surrogates, terminal escapes, right-to-left marks, very long names: all of it arrives."""
-    written = line(answered(**dict(zip(OUTSIDE, outside, strict=True))), log_format)
+    reasons = (said("unavailable"), judged("matched", "mine/" + "r" * 300), said("unknown_price"))
+    written = line(answered(**dict(zip(OUTSIDE, outside, strict=True)), reasons=reasons), log_format)
 
     assert (written[-1], written[:-1].isprintable(), len(written.encode()) <= LINE_LIMIT) == (
         "\n",
@@ -216,7 +253,8 @@ def test_a_long_line_has_its_strings_cut(length: int, kept: int) -> None:
 def test_our_own_words_survive_the_shortest_cut() -> None:
     """When everything from outside is huge, the date and the code still say what happened."""
     huge = dict.fromkeys(OUTSIDE, "\U000e0001" * 5000)
-    read = json.loads(line(answered(**huge, code="dialect_not_supported")))
+    reasons = (said("unavailable"), judged("matched", "mine/" + "r" * 300), said("unknown_price"))
+    read = json.loads(line(answered(**huge, code="dialect_not_supported", reasons=reasons)))
 
     assert (read["time"], read["dialect"], read["code"], len(read["path"])) == (
         "2025-11-02T10:31:12.123Z",
@@ -224,6 +262,7 @@ def test_our_own_words_survive_the_shortest_cut() -> None:
         "dialect_not_supported",
         24,
     )
+    assert (read["affinity"], read["switch"], read["score"]) == ("unavailable", "unknown_price", 0.8123)
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

@@ -13,18 +13,26 @@ from plano import __version__
 from plano.catalog.names import ModelId
 from plano.exchange.record import ExchangeRecord
 from plano.observe.exposition import render
+from plano.observe.gauges import Gauges
 from plano.observe.metrics import Metrics, Snapshot
+from plano.observe.routing_counts import RoutingCounter
 from plano.observe.vocabulary import FAMILIES, Family
-from tests.unit.observe.records import answered, bare
+from tests.unit.observe.records import answered, bare, judged, said
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; q=0.8, text/plain; version=0.0.4; q=0.3"
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
+GAUGES = Gauges(1, 5, {"digitalocean": 12.5})
+
+
 def snapshot(*records: ExchangeRecord, in_flight: int = 0) -> Snapshot:
-    metrics = Metrics([ModelId("openai/gpt-4o-mini"), ModelId("azure_openai/*"), ModelId("mine/llama")])
+    metrics = Metrics(
+        [ModelId("openai/gpt-4o-mini"), ModelId("azure_openai/*"), ModelId("mine/llama")],
+        RoutingCounter(routers=["mine/orchestrator", "embedded"], routes=["code"], store="memory"),
+    )
     metrics.take(records)
-    return metrics.snapshot(in_flight=in_flight, log_lines_dropped=7, records_lost=1)
+    return metrics.snapshot(in_flight=in_flight, log_lines_dropped=7, records_lost=1, gauges=GAUGES)
 
 
 def samples(scraped: Snapshot) -> dict[Sample, float]:
@@ -61,7 +69,8 @@ def test_every_family_is_read_back_in_the_form_that_was_asked_for(
     accept: str, content_type: str, read: Callable[[str], Iterable[Metric]]
 ) -> None:
     """One line that does not parse costs the whole scrape."""
-    told, body = render(snapshot(answered(), bare(status=400, code="no_model")), accept)
+    records = answered(reasons=(judged("matched"),)), bare(status=400, code="no_model")
+    told, body = render(snapshot(*records), accept)
     families = {family.name: family for family in read(body.decode())}
 
     found = [_as_declared(family, families) for family in FAMILIES]
@@ -180,6 +189,52 @@ def test_requests_decisions_errors_and_gauges_add_up() -> None:
             "plano_records_lost_total",
         )
     ] == [4, 3, 7, 1]
+
+
+def test_what_routing_and_sessions_came_to_is_told() -> None:
+    """Under the words that the reasons have."""
+    stood_in = judged("matched", passed=("mine/orchestrator",), elapsed_ms=2.0)
+    found = samples(
+        snapshot(
+            answered(reasons=(said("miss"), stood_in), route="code"),
+            answered(reasons=(said("hit"),), route="mine", is_user_turn=False),
+            answered(reasons=(said("anew"), stood_in, said("cheaper")), route="code", has_switched=True),
+            answered(reasons=(said("anew"), stood_in, said("over_budget")), route="code"),
+        )
+    )
+
+    def those_of(name: str) -> dict[frozenset[tuple[str, str]], float]:
+        return {labels: value for labels, value in named(found, name).items() if value}
+
+    assert those_of("plano_router_verdicts_total") == {
+        labelled(router="embedded", outcome="matched"): 3,
+        labelled(router="mine/orchestrator", outcome="unable"): 3,
+    }
+    assert those_of("plano_routes_total") == {labelled(route="code"): 3, labelled(route="_OTHER"): 1}
+    assert those_of("plano_affinity_lookups_total") == {
+        labelled(store="memory", outcome="miss"): 1,
+        labelled(store="memory", outcome="hit"): 1,
+        labelled(store="memory", outcome="anew"): 2,
+    }
+    assert those_of("plano_affinity_switches_total") == {labelled(reason="cheaper"): 1}
+    duration = "plano_router_duration_seconds"
+    assert [
+        found[f"{duration}_bucket", labelled(router="embedded", le=le)] for le in ("0.001", "0.0025")
+    ] == [
+        *(0, 3),
+    ]
+    assert [
+        found[f"plano_affinity_{name}", labelled()]
+        for name in ("replays_total", "switches_vetoed_total", "degraded", "sessions")
+    ] == [1, 1, 1, 5]
+    assert named(found, "plano_quotes_age_seconds") == {labelled(source="digitalocean"): 12.5}
+
+
+def test_what_is_not_known_has_no_sample() -> None:
+    """No sessions in this process is not the same as no sessions."""
+    found = samples(Snapshot())
+
+    assert (named(found, "plano_affinity_sessions"), named(found, "plano_quotes_age_seconds")) == ({}, {})
 
 
 def test_every_error_code_is_there_before_it_happens() -> None:

@@ -11,8 +11,9 @@ from plano.catalog.names import ModelId
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
+from plano.observe.gauges import Gauges
 from plano.observe.metrics import Cell, Labels, Metrics, Snapshot, decode, encode, merge, retired
-from tests.unit.observe.records import answered, bare
+from tests.unit.observe.records import answered, bare, said
 
 CONFIGURED = [ModelId("openai/gpt-4o-mini"), ModelId("anthropic/*")]
 
@@ -181,17 +182,21 @@ def test_several_workers_count_what_one_would_have(shares: list[list[ExchangeRec
 
 def test_merging_adds_what_is_not_in_cells_and_touches_no_part() -> None:
     """The parts are kept by the caller and merged again at the next scrape."""
-    part = Snapshot(counted(answered()).cells, in_flight=2, log_lines_dropped=3, records_lost=4)
+    part = msgspec.structs.replace(
+        counted(answered()), in_flight=2, log_lines_dropped=3, records_lost=4, gauges=Gauges(1, 5)
+    )
     before = encode(part)
 
     merged = merge([part, part])
 
     assert (merged.in_flight, merged.log_lines_dropped, merged.records_lost) == (4, 6, 8)
+    assert merged.gauges == Gauges(2, 10)
     assert (merged.cells[0].requests, encode(part)) == (2, before)
 
 
-def test_a_worker_that_has_gone_has_nothing_in_flight() -> None:
-    """Its counts stay: a counter that falls looks like a restart."""
-    part = Snapshot(counted(answered()).cells, in_flight=2, log_lines_dropped=3)
+def test_a_worker_that_has_gone_has_nothing_in_flight_and_no_gauges() -> None:
+    """Its counts stay: a counter that falls looks like a restart. Its sessions are gone with its memory."""
+    counts = counted(answered(reasons=(said("miss"),)))
+    part = msgspec.structs.replace(counts, in_flight=2, log_lines_dropped=3, gauges=Gauges(1, 5))
 
-    assert retired(part) == Snapshot(part.cells, in_flight=0, log_lines_dropped=3)
+    assert retired(part) == msgspec.structs.replace(counts, log_lines_dropped=3)

@@ -11,6 +11,7 @@ import pytest
 from plano.catalog.names import ModelId
 from plano.exchange.record import ExchangeRecord
 from plano.observe.access_log import AccessLog
+from plano.observe.gauges import Gauges
 from plano.observe.metrics import Metrics
 from plano.observe.recording import BATCH_DELAY_S, BATCH_RECORDS, InFlight, Recording
 from tests.unit.observe.records import answered
@@ -53,11 +54,13 @@ class Stage:
         self.loop = Loop()
         self.writer = BatchWriter()
         self.in_flight = InFlight()
+        self.sessions = 0
         self.recording = Recording(
             access_log=AccessLog(self.writer, "json"),
             metrics=Metrics([ModelId("openai/gpt-4o-mini")]),
             in_flight=self.in_flight,
             call_later=self.loop.call_later,
+            gauges=lambda: Gauges(affinity_sessions=self.sessions),
         )
 
     def record(self, times: int) -> None:
@@ -106,10 +109,12 @@ def test_a_snapshot_counts_up_to_this_moment(stage: Stage) -> None:
     stage.record(2)
     stage.in_flight.count = 5
     stage.writer.dropped = 3
+    stage.sessions = 4
 
     snapshot = stage.recording.snapshot()
 
     assert (snapshot.cells[0].requests, snapshot.in_flight, snapshot.log_lines_dropped) == (2, 5, 3)
+    assert snapshot.gauges == Gauges(affinity_sessions=4)
 
 
 def test_closing_hands_on_what_waits(stage: Stage) -> None:

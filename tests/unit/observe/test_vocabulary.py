@@ -7,7 +7,8 @@ from typing import get_args
 
 from plano.exchange.record import Ending, Phase
 from plano.observe import vocabulary
-from plano.observe.vocabulary import ENDED_BY, ENDED_IN, FAMILIES, LogLine
+from plano.observe.vocabulary import ENDED_BY, ENDED_IN, FAMILIES, LogLine, RoutedLine
+from plano.routing.decision import Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
 
@@ -49,6 +50,13 @@ def test_log_fields_are_pinned() -> None:
         "reasoning_tokens",
         "detail",
     )
+    assert RoutedLine.__struct_fields__[len(LogLine.__struct_fields__) :] == (
+        "router",
+        "score",
+        "margin",
+        "affinity",
+        "switch",
+    )
 
 
 def test_metrics_are_pinned() -> None:
@@ -64,6 +72,16 @@ def test_metrics_are_pinned() -> None:
         ("plano_decisions_total", "counter", ("step",)),
         ("plano_errors_total", "counter", ("code",)),
         ("plano_attempts_total", "counter", ()),
+        ("plano_router_verdicts_total", "counter", ("router", "outcome")),
+        ("plano_router_duration_seconds", "histogram", ("router",)),
+        ("plano_routes_total", "counter", ("route",)),
+        ("plano_affinity_lookups_total", "counter", ("store", "outcome")),
+        ("plano_affinity_replays_total", "counter", ()),
+        ("plano_affinity_switches_total", "counter", ("reason",)),
+        ("plano_affinity_switches_vetoed_total", "counter", ()),
+        ("plano_affinity_degraded", "gauge", ()),
+        ("plano_affinity_sessions", "gauge", ()),
+        ("plano_quotes_age_seconds", "gauge", ("source",)),
         ("plano_requests_in_flight", "gauge", ()),
         ("plano_log_lines_dropped_total", "counter", ()),
         ("plano_records_lost_total", "counter", ()),
@@ -71,11 +89,15 @@ def test_metrics_are_pinned() -> None:
     ]
 
 
-def test_bucket_bounds_are_the_conventions() -> None:
-    """Histograms of different programs can be added only when their buckets agree."""
+def test_bucket_bounds_are_pinned() -> None:
+    """Histograms of different programs can be added only when their buckets agree: those of the first four
+    are the conventions'."""
     doubling = tuple(0.01 * 2**power for power in range(14))
 
     assert {family.name: family.bounds for family in FAMILIES if family.bounds} == {
+        "plano_router_duration_seconds": (
+            *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+        ),
         "gen_ai_client_token_usage": tuple(4**power for power in range(14)),
         "gen_ai_client_operation_duration_seconds": doubling,
         "gen_ai_server_time_to_first_token_seconds": (
@@ -115,6 +137,13 @@ def test_label_values_are_pinned() -> None:
     )
 
 
+def test_outcomes_are_pinned() -> None:
+    """They are the words of the reasons: each of these has one place, and `unbudgeted` is ours."""
+    outcomes = (*vocabulary.VERDICT_OUTCOMES, vocabulary.NOTHING_TO_READ, *vocabulary.LOOKUP_OUTCOMES)
+
+    assert (*outcomes, "over_budget", *vocabulary.SWITCH_REASONS) == (*get_args(Kind), "unbudgeted")
+
+
 def test_every_ending_and_phase_has_a_letter_of_its_own() -> None:
     """Two phases under one letter would make the termination state useless where it is needed."""
     assert (tuple(ENDED_BY), tuple(ENDED_IN)) == (get_args(Ending), get_args(Phase))
@@ -124,7 +153,8 @@ def test_every_ending_and_phase_has_a_letter_of_its_own() -> None:
 def test_every_name_is_documented() -> None:
     """Who reads a log or a graph has only the document to learn what a word means."""
     document = DOCUMENT.read_text(encoding="utf-8")
-    names = [*LogLine.__struct_fields__]
+    names: list[str] = [*RoutedLine.__struct_fields__, *vocabulary.VERDICT_OUTCOMES]
+    names += [*vocabulary.LOOKUP_OUTCOMES, *vocabulary.SWITCH_REASONS, vocabulary.NOTHING_TO_READ]
     for family in FAMILIES:
         names += [family.name, *family.labels]
 
