@@ -263,7 +263,7 @@ def _gauges(deciding: Deciding) -> Gauges:
 
 def _session_logs(configuration: Configuration) -> tuple[SessionLog, ...]:
     path = configuration.session_log_path
-    return () if path is None else (SessionLog(LogWriter(AppendedFile(path))),)
+    return () if path is None else (SessionLog(LogWriter(AppendedFile(path), name="session-log")),)
 
 
 async def _first(events: tuple[asyncio.Event, ...], timeout_s: float) -> None:

@@ -218,6 +218,7 @@ def _session_rules(configuration: Configuration) -> SessionRules:
         by_user_turn=routing.route_on_user_only,
         implicit_stays=caching.enabled and caching.session_affinity,
         implicit_ttl_s=None if caching.session_ttl_seconds is None else float(caching.session_ttl_seconds),
+        are_logged=routing.session_log is not None,
         budget=_budget(routing.routing_budget),
     )
 

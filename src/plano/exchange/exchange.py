@@ -362,7 +362,8 @@ def _note_session(record: ExchangeRecord, session: Session, decision: Decision) 
     record.session = session.key
     record.is_user_turn = session.is_user_turn
     record.has_switched = decision.has_switched
-    record.candidates = tuple(each.id for each in decision.ranked or decision.candidates)
+    if decision.ranked is not None or not decision.is_pinned:
+        record.candidates = tuple(each.id for each in decision.ranked or decision.candidates)
     record.account = decision.account
 
 

@@ -61,7 +61,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     has_switched: bool = False
     """The session was on another model before."""
     candidates: tuple[ModelId, ...] = ()
-    """The models that routing ranks for a request of a session, whatever then was chosen."""
+    """The models that routing ranks for a request of a session, whatever then was chosen; none where the
+    session's pin was followed and nobody asked."""
     account: Account | None = None
     """What the session's account is written from; None: none is kept."""
     attempts: int = 0

@@ -41,6 +41,8 @@ class SessionRules:
     """A session that nobody named stays on its model as a named one does."""
     implicit_ttl_s: float | None = None
     """For such a session; None: as for the others."""
+    are_logged: bool = False
+    """Whose turn a request is, is written down of named sessions too."""
     budget: Budget | None = None
     """Changing models is judged by what it costs; None: only for requests that ask for it."""
 
@@ -71,6 +73,7 @@ class SessionFinder:
                 session_key(claim.tenant, claim.session_id),
                 stays=not asks_for_budget,
                 ttl_s=rules.ttl_s,
+                is_user_turn=_ends_with_the_user(conversation()) if rules.are_logged else None,
                 budget=budget if asks_for_budget else None,
                 body_bytes=body_bytes,
             )
