@@ -15,6 +15,7 @@ from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId
 from plano.routing.affinity import Pin, session_key
 from plano.wire.dialects import DIALECTS
+from tests.fault.baseline import turns
 from tests.wall.gateway import RunningGateway, gateway, written
 from tests.wall.raw_client import RawClient, RawReply
 from tests.wall.upstream import PATIENCE_S, ScriptedUpstream
@@ -254,15 +255,17 @@ def grown(*texts: str) -> dict[str, Any]:
 async def test_a_dearer_model_is_kept_from_a_session_that_may_not_pay_for_it(tmp_path: Path) -> None:
     """The router would have it, the budget has not; the decision says both, and what it would cost."""
     log = tmp_path / "sessions.jsonl"
-    async with ScriptedUpstream() as upstream:
-        async with gateway(PRICED.format(url=upstream.url, pct=0, log=log)) as running:
-            first = decision(await sent(running, CHAT, grown(CODE)))
-            await until_accounted(running, first["session_id"])
-            second = decision(await sent(running, CHAT, grown(CODE, TRANSLATION)))
-            allowed = decision(
-                await sent(running, CHAT, grown(CODE, TRANSLATION), "x-plano-max-switch-spend-pct: 100")
-            )
-            refused = await sent(running, CHAT, grown(CODE), "x-plano-max-switch-spend-pct: lots")
+    async with (
+        ScriptedUpstream() as upstream,
+        gateway(PRICED.format(url=upstream.url, pct=0, log=log)) as running,
+    ):
+        first = decision(await sent(running, CHAT, grown(CODE)))
+        await until_accounted(running, first["session_id"])
+        second = decision(await sent(running, CHAT, grown(CODE, TRANSLATION)))
+        allowed = decision(
+            await sent(running, CHAT, grown(CODE, TRANSLATION), "x-plano-max-switch-spend-pct: 100")
+        )
+        refused = await sent(running, CHAT, grown(CODE), "x-plano-max-switch-spend-pct: lots")
 
     assert [(each["models"][0], each["decision"], each["switched"]) for each in (first, second, allowed)] == [
         ("openai/gpt-4o-mini", "preference", False),
@@ -288,11 +291,13 @@ async def test_a_dearer_model_is_kept_from_a_session_that_may_not_pay_for_it(tmp
 
 async def test_a_cheaper_model_is_free_to_change_to(tmp_path: Path) -> None:
     """Reading all of the context anew at a tenth of the price costs less than the cache of the other."""
-    async with ScriptedUpstream() as upstream:
-        async with gateway(PRICED.format(url=upstream.url, pct=0, log=tmp_path / "log")) as running:
-            first = decision(await sent(running, CHAT, grown(TRANSLATION)))
-            await until_accounted(running, first["session_id"])
-            second = decision(await sent(running, CHAT, grown(TRANSLATION, CODE)))
+    async with (
+        ScriptedUpstream() as upstream,
+        gateway(PRICED.format(url=upstream.url, pct=0, log=tmp_path / "log")) as running,
+    ):
+        first = decision(await sent(running, CHAT, grown(TRANSLATION)))
+        await until_accounted(running, first["session_id"])
+        second = decision(await sent(running, CHAT, grown(TRANSLATION, CODE)))
 
     assert [(each["models"][0], each["switched"], each["pinned"]) for each in (first, second)] == [
         ("openai/gpt-4o", False, False),
@@ -310,7 +315,7 @@ async def until_accounted(running: RunningGateway, session_id: str) -> None:
 
     async with asyncio.timeout(PATIENCE_S):
         while await spending() is None:
-            await asyncio.sleep(0)
+            await turns(1)
 
 
 def test_a_program_has_sessions_too() -> None:

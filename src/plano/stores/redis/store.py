@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from plano.redis_url import parse_address
 from plano.routing.affinity import (
     KEY_PREFIX,
     MOST_VALUE_BYTES,
@@ -26,7 +27,6 @@ from plano.routing.affinity import (
     render,
 )
 from plano.routing.breaker import Breaker, BreakerLimits, Permit, Report
-from plano.redis_url import parse_address
 from plano.stores.redis.link import Link, Reply
 from plano.stores.redis.links import link_to
 from plano.stores.redis.pool import OPENING_S
@@ -75,8 +75,8 @@ class RedisStore:
 
     @classmethod
     def at(cls, url: str, limits: RedisLimits = RedisLimits()) -> RedisStore:
-        """A store at `url` (see `plano.redis_url`). Raises AddressInvalid, and OSError for a file of TLS that cannot
-        be read; a server that cannot be reached is no reason to."""
+        """A store at `url` (see `plano.redis_url`). Raises AddressInvalid, and OSError for a file of TLS that
+        cannot be read; a server that cannot be reached is no reason to."""
         return cls(link_to(parse_address(url)), limits)
 
     @property
