@@ -133,8 +133,10 @@ async def test_without_a_stand_in_the_request_goes_on_to_the_default(
 async def test_a_router_model_that_is_not_there(upstream: ScriptedUpstream) -> None:
     """After a few refusals it is not even tried."""
     url = f"http://127.0.0.1:{refusing_port()}"
-    async with gateway(config(upstream, url)) as running, unharmed(running):
-        replies = [await asked(running, f"{ASK} {number}") for number in range(12)]
+    async with gateway(config(upstream, url)) as running:
+        await asked(running)  # the encoder is read from its file now
+        async with unharmed(running):
+            replies = [await asked(running, f"{ASK} {number}") for number in range(12)]
 
     assert {reply.header("x-plano-route") for reply in replies} == {"translation"}
     assert told(replies[0])["because"] != told(replies[-1])["because"]

@@ -82,7 +82,10 @@ async def test_a_body_in_chunks_goes_up_whole(client: RawClient, upstream: Scrip
 @pytest.mark.parametrize(
     ("asked", "sent"),
     [
-        ('{"routing_preferences":[{"a":1}],"model":"gpt-wall"}', '{"model":"gpt-wall"}'),
+        (
+            '{"routing_preferences":[{"name":"a","description":"b","models":["gpt-wall"]}],"model":"gpt-wall"}',
+            '{"model":"gpt-wall"}',
+        ),
         ('{"model":"gpt-wall", "routing_preferences" : [ ] , "n":1}', '{"model":"gpt-wall",  "n":1}'),
         ('{"model":"gpt-wall" ,"routing_preferences":[]}', '{"model":"gpt-wall" }'),
         ('{"routing_preferences":null}', '{"model":"gpt-wall"}'),
