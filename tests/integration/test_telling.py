@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
@@ -12,35 +11,11 @@ from tests.wall.answers import refusal
 from tests.wall.gateway import RunningGateway, config_at, gateway
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.raw_client import RawClient
+from tests.wall.scraping import labels, samples, scraped
 from tests.wall.script import Script
 from tests.wall.upstream import ScriptedUpstream
 
 CHAT = "/v1/chat/completions"
-LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-
-
-async def scraped(running: RunningGateway) -> str:
-    """The metrics page."""
-    async with RawClient(running.admin_port) as client:
-        await client.get("/metrics")
-        reply = await client.reply(to="GET")
-    assert reply.status == 200
-    return reply.body.decode()
-
-
-def samples(page: str, family: str) -> dict[str, float]:
-    """Label part to value of one family, where anything was counted; the parts as they are written."""
-    lines = [line.rpartition(" ") for line in page.splitlines() if line.startswith(family)]
-    return {label.removeprefix(family): float(value) for label, _, value in lines if float(value)}
-
-
-def labels(page: str) -> dict[str, set[str]]:
-    """Every label of the page and the values it has, but for bounds of buckets."""
-    found: dict[str, set[str]] = {}
-    for name, value in LABEL.findall(page):
-        if name != "le":
-            found.setdefault(name, set()).add(value)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -118,6 +93,15 @@ async def test_no_label_can_be_invented_by_a_client_or_a_provider() -> None:
     """A label of their choice is memory of ours, for ever."""
 
     async def invent(client: RawClient, number: int) -> None:
+        route = {
+            "name": f"invented-{number}",
+            "description": "any work at all",
+            "models": ["openai/gpt-wall"],
+        }
+        turns = [{"role": "user", "content": "any work at all"}]
+        routed = json.dumps({"messages": turns, "routing_preferences": [route]})
+        await client.post(CHAT, routed.encode(), f"x-model-affinity: s-{number}")
+        await client.reply()
         for name in (f"openai/invented-{number}", f"xai/invented-{number}", f"nobody-{number}"):
             body = json.dumps({"model": name, "stream": bool(number % 2), "user": f"user-{number}"})
             await client.post(
@@ -140,9 +124,10 @@ async def test_no_label_can_be_invented_by_a_client_or_a_provider() -> None:
             page = await scraped(running)
 
     assert labels(page) == before
-    assert before["gen_ai_request_model"] == {"openai/*", "xai/*"}
+    assert before["gen_ai_request_model"] == {"openai/*", "xai/*", "openai/gpt-wall"}
     assert "invented" not in page
-    assert sum(samples(page, "plano_requests_total").values()) == 120
+    assert sum(samples(page, "plano_requests_total").values()) == 150
+    assert samples(page, "plano_routes_total") == {'{route="_OTHER"}': 30}
 
 
 async def test_each_request_has_one_line_with_its_three_names(running: RunningGateway) -> None:

@@ -93,7 +93,7 @@ def test_the_time_counts_for_the_router_that_answered() -> None:
 
 
 def test_a_route_is_counted_by_its_configured_name_alone() -> None:
-    """Requests bring routes under any name, and so may a pin that somebody wrote: each would stay for good."""
+    """Requests bring routes under any name, and so may a pin somebody wrote: each would stay for good."""
     reasons = (judged("matched"),)
     records = [answered(reasons=reasons, route=route) for route in ("code", "code", "mine", "yours", None)]
 
