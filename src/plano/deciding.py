@@ -219,6 +219,9 @@ def _session_rules(configuration: Configuration) -> SessionRules:
         implicit_stays=caching.enabled and caching.session_affinity,
         implicit_ttl_s=None if caching.session_ttl_seconds is None else float(caching.session_ttl_seconds),
         are_logged=routing.session_log is not None,
+        records_counterfactual=(
+            routing.routing_budget is not None and routing.routing_budget.record_counterfactual
+        ),
         budget=_budget(routing.routing_budget),
     )
 

@@ -240,7 +240,7 @@ routing_preferences:
   - name: translation
     description: translating a text from one human language into another
     models: [openai/gpt-4o]
-routing: {{routing_budget: {{max_switch_spend_pct: {pct}}}, session_log: {log}}}
+routing: {{routing_budget: {{max_switch_spend_pct: {pct}, record_counterfactual: true}}, session_log: {log}}}
 """
 
 
@@ -266,6 +266,7 @@ async def test_a_dearer_model_is_kept_from_a_session_that_may_not_pay_for_it(tmp
             await sent(running, CHAT, grown(CODE, TRANSLATION), "x-plano-max-switch-spend-pct: 100")
         )
         refused = await sent(running, CHAT, grown(CODE), "x-plano-max-switch-spend-pct: lots")
+        logged = await running.logged(4)
 
     assert [(each["models"][0], each["decision"], each["switched"]) for each in (first, second, allowed)] == [
         ("openai/gpt-4o-mini", "preference", False),
@@ -280,6 +281,7 @@ async def test_a_dearer_model_is_kept_from_a_session_that_may_not_pay_for_it(tmp
     )
     assert "of 100 % of" in allowed["reasons"][-1]["because"]
     assert refused.status == 400
+    assert logged[1]["counterfactual_model"] == "openai/gpt-4o"
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     assert [(line["chosen"], line["candidates"], line["is_user_turn"]) for line in lines] == [
         ("openai/gpt-4o-mini", ["openai/gpt-4o-mini"], True),

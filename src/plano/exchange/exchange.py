@@ -365,6 +365,8 @@ def _note_session(record: ExchangeRecord, session: Session, decision: Decision) 
     if decision.ranked is not None or not decision.is_pinned:
         record.candidates = tuple(each.id for each in decision.ranked or decision.candidates)
     record.account = decision.account
+    if session.records_counterfactual and decision.ranked:
+        record.counterfactual = decision.ranked[0].id
 
 
 _ENDINGS: dict[str, Ending] = {

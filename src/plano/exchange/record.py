@@ -63,6 +63,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     candidates: tuple[ModelId, ...] = ()
     """The models that routing ranks for a request of a session, whatever then was chosen; none where the
     session's pin was followed and nobody asked."""
+    counterfactual: ModelId | None = None
+    """What routing would have had, had the budget allowed it; where that is to be recorded."""
     account: Account | None = None
     """What the session's account is written from; None: none is kept."""
     attempts: int = 0

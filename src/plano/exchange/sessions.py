@@ -43,6 +43,8 @@ class SessionRules:
     """For such a session; None: as for the others."""
     are_logged: bool = False
     """Whose turn a request is, is written down of named sessions too."""
+    records_counterfactual: bool = False
+    """What the budget did not allow is written down."""
     budget: Budget | None = None
     """Changing models is judged by what it costs; None: only for requests that ask for it."""
 
@@ -76,6 +78,7 @@ class SessionFinder:
                 is_user_turn=_ends_with_the_user(conversation()) if rules.are_logged else None,
                 budget=budget if asks_for_budget else None,
                 body_bytes=body_bytes,
+                records_counterfactual=rules.records_counterfactual,
             )
         if not rules.are_implicit and budget is None:
             return None
@@ -92,6 +95,7 @@ class SessionFinder:
             by_user_turn=rules.by_user_turn,
             budget=budget,
             body_bytes=body_bytes,
+            records_counterfactual=rules.records_counterfactual,
         )
 
     def _budget(self, claim: Claim) -> Budget | None:

@@ -164,6 +164,7 @@ def _routed(line: LogLine, record: ExchangeRecord) -> RoutedLine:
             routed.affinity = reason.kind
         elif reason.step == "affinity":
             routed.switch = reason.kind
+    routed.counterfactual_model = record.counterfactual
     return routed
 
 

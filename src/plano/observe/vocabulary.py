@@ -83,6 +83,8 @@ class RoutedLine(LogLine, omit_defaults=True, gc=False):
     """What the session's pin came to: one of `LOOKUP_OUTCOMES`."""
     switch: str | None = None
     """Why the session has changed models: one of `SWITCH_REASONS`; or `over_budget`, why it has not."""
+    counterfactual_model: str | None = None
+    """What routing would have had, had the budget allowed it (`record_counterfactual`)."""
 
 
 UNKNOWN = "-"

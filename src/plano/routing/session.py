@@ -30,6 +30,8 @@ class Session:
     """What changing models may cost; None: nobody counts."""
     body_bytes: int = 0
     """Of the request."""
+    records_counterfactual: bool = False
+    """What routing would have had is written down where the budget does not allow it."""
 
     @property
     def follows(self) -> bool:

@@ -56,6 +56,7 @@ def test_log_fields_are_pinned() -> None:
         "margin",
         "affinity",
         "switch",
+        "counterfactual_model",
     )
 
 
