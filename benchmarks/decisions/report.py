@@ -84,7 +84,7 @@ def starts_table(found: Findings) -> str:
         taken = spread(found.starts, metric)
         rows.append([label, "-" if taken is None else f"{taken.typical:,.0f} ms"])
     rows += [[name.removesuffix(" mib"), f"{value:,.1f} MiB"] for name, value in found.memory.items()]
-    return table(["a worker with routes", "found"], rows)
+    return table(["a worker with routes", "found"], rows) if found.starts or found.memory else ""
 
 
 def cell(rounds: Sequence[Round], name: str, metric: str, form: str) -> str:
