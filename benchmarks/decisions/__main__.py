@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -78,16 +78,21 @@ def measure(bench: Bench, pace: Pace, found: Findings) -> None:
 def take_requests(bench: Bench, pace: Pace, found: Findings) -> None:
     plain, routed = gateways.gateway(bench, routes=False), gateways.gateway(bench, routes=True)
     configuration = gateways.configuration(bench, routed.address.port, routes=True)
-    with bench.started(plain) as without, bench.started(routed) as with_routes:
-        both = {target.name: target for target in (without, with_routes)}
-        for target in both.values():
+    with ExitStack() as running:
+        without, with_routes = (running.enter_context(bench.started(each)) for each in (plain, routed))
+        all_of_them = {target.name: target for target in (without, with_routes)}
+        with noted("sessions in Redis", found):
+            url = running.enter_context(gateways.redis_server(bench))
+            shared = gateways.gateway(bench, routes=True, redis_url=url)
+            all_of_them[shared.name] = running.enter_context(bench.started(shared))
+        for target in all_of_them.values():
             measures.warm_up(bench, target)
         for number in range(pace.rounds):
             say(f"requests and latency: round {number + 1} of {pace.rounds}")
-            found.requests.append(requests.round_of(bench, both, pace, number))
+            found.requests.append(requests.round_of(bench, all_of_them, pace, number))
             found.over_http.append(latency.over_http(with_routes, pace))
             found.in_process.append(latency.in_process(configuration, bench.cores, pace))
-            for target in both.values():
+            for target in all_of_them.values():
                 os.truncate(target.process.log, 0)  # an access log of a million lines would fill the disk
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.decisions.blocking import PRESSURES, QUIET
 from benchmarks.decisions.latency import BEFORE, NEW_LONG, NEW_SHORT, Samples, percentiles
+from benchmarks.decisions.requests import NAMED, PINNED, PINNED_SHARED
 from benchmarks.figures import Round, Spread, over, plain
 from benchmarks.measures import Figures
 from benchmarks.verdicts import Verdict, at_most
@@ -41,6 +42,15 @@ def verdicts(found: Findings) -> list[Verdict]:
         at_most("decision made before, p50", half(found.over_http, BEFORE), 0.1, " ms"),
         *(beside_quiet(found.lateness, each.name) for each in PRESSURES),
         at_most("loop late at worst: while a worker starts", spread(found.loading, LATE), LATE_MS, " ms"),
+        at_most(
+            "session decided before, CPU added", added(found.requests, PINNED, NAMED, "cpu us"), 30.0, " us"
+        ),
+        at_most(
+            "session in Redis, p50 added to memory's",
+            added(found.requests, PINNED_SHARED, PINNED, "p50 us"),
+            400.0,
+            " us",
+        ),
         at_most("RSS added by routes", spread([found.memory], "rss added mib"), 120.0, " MiB"),
         at_most("start to the first decision", spread(found.starts, "first decision ms"), 1000.0, " ms"),
     ]
@@ -53,6 +63,16 @@ def beside_quiet(rounds: Sequence[Round], name: str) -> Verdict:
     quiet = over(rounds, plain(QUIET, LATE))
     beside = "" if quiet is None else f", without decisions {quiet.typical:.2f}"
     return replace(verdict, found=verdict.found + beside)
+
+
+def added(rounds: Sequence[Round], kind: str, to: str, metric: str) -> Spread | None:
+    """What one kind of request takes more than another, round by round."""
+    differences = [
+        {kind: {metric: each[kind][metric] - each[to][metric]}}
+        for each in rounds
+        if metric in each.get(kind, {}) and metric in each.get(to, {})
+    ]
+    return over(differences, plain(kind, metric))
 
 
 def half(rounds: Sequence[Samples], kind: str) -> Spread | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.decisions.gateways import DECISIONS, MODEL, PLAIN, ROUTED
+from benchmarks.decisions.gateways import DECISIONS, MODEL, PLAIN, ROUTED, SHARED
 from benchmarks.decisions.pace import Pace
 from benchmarks.decisions.questions import LONG, SHORT, request, turn
 from benchmarks.load import Target
@@ -28,6 +28,8 @@ class Kind:
     """Every request has words that no other had."""
     path: str | None = None
     """None: the proxied path."""
+    session: str | None = None
+    """What `X-Model-Affinity` says; None: no session."""
 
     def body(self) -> bytes:
         text = turn(self.tokens) if self.fresh else turn(self.tokens, DECIDED_BEFORE)
@@ -36,6 +38,7 @@ class Kind:
 
 BASE = "no routes: model named"
 NAMED, CACHED, TOLD = "model named", "turn decided before", "turn decided before, decision alone"
+PINNED, PINNED_SHARED = "session decided before, in memory", "session decided before, in Redis"
 FRESH_SHORT, FRESH_LONG = f"new turn of {SHORT} tokens", f"new turn of {LONG} tokens"
 
 KINDS = (
@@ -44,23 +47,28 @@ KINDS = (
     Kind(NAMED, ROUTED, MODEL),
     Kind(CACHED, ROUTED, None),
     Kind(TOLD, ROUTED, None, path=DECISIONS),
+    Kind(PINNED, ROUTED, None, session="bench"),
+    Kind(PINNED_SHARED, SHARED, None, session="bench"),
     Kind(FRESH_SHORT, ROUTED, None, SHORT, fresh=True),
     Kind(FRESH_LONG, ROUTED, None, LONG, fresh=True),
 )
 
 
 def round_of(bench: Bench, gateways: Mapping[str, Target], pace: Pace, number: int) -> dict[str, Figures]:
-    """Every kind in turn; each round begins with another."""
+    """Every kind in turn whose gateway is there; each round begins with another."""
     first = number % len(KINDS)
     return {
         kind.name: measured(bench, gateways[kind.gateway], kind, pace)
         for kind in (*KINDS[first:], *KINDS[:first])
+        if kind.gateway in gateways
     }
 
 
 def measured(bench: Bench, target: Target, kind: Kind, pace: Pace) -> Figures:
     body = file_of(bench, kind)
     address = target.address if kind.path is None else replace(target.address, path=kind.path)
+    if kind.session is not None:
+        address = replace(address, headers=(*address.headers, f"X-Model-Affinity: {kind.session}"))
     run = bench.loader.run
     with target.process.explained():
         run(address, body, connections=1, seconds=0.05)  # the turn that is decided before is decided now

@@ -15,7 +15,7 @@ from benchmarks.decisions.latency import (
     looked_at_routes,
     percentiles,
 )
-from benchmarks.decisions.requests import BASE, CACHED
+from benchmarks.decisions.requests import BASE, CACHED, NAMED, PINNED, PINNED_SHARED
 from benchmarks.verdicts import Verdict
 
 LATENESS = {
@@ -24,6 +24,13 @@ LATENESS = {
 }
 FOUND = Findings(
     machine={},
+    requests=[
+        {
+            NAMED: {"cpu us": 40.0},
+            PINNED: {"cpu us": 71.0, "p50 us": 150.0},
+            PINNED_SHARED: {"cpu us": 99.0, "p50 us": 350.0},
+        }
+    ],
     over_http=[{NEW_SHORT: [1.0, 2.0, 9.0], NEW_LONG: [16.0], BEFORE: [0.05]}, {NEW_SHORT: [3.0]}],
     lateness=[LATENESS],
     loading=[{"late worst ms": 2.0}],
@@ -45,6 +52,8 @@ def test_each_figure_is_held_against_its_limit() -> None:
         ("6.00 ms, without decisions 1.00", False),
         ("7.00 ms, without decisions 1.00", False),
         ("2.00 ms", True),
+        ("31.00 us", False),
+        ("200.00 us", True),
         ("120.00 MiB", True),
         ("1001.00 ms", False),
     ]
