@@ -10,13 +10,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from plano.catalog.catalog import Secret
 from plano.errors import (
     PlanoError,
     UpstreamAuth,
     UpstreamError,
     UpstreamRefused,
-    UpstreamTimeout,
     UpstreamUnreachable,
 )
 from plano.exchange.relaying import may_pass
@@ -46,8 +44,11 @@ class GiveUp:
     """Nobody else is tried: this is what the client is told."""
 
     problem: PlanoError
-    retry_after_s: float | None
-    """The shortest time after which trying again may help, as a provider said; None: none did."""
+    """The last one."""
+    is_lasting: bool
+    """Trying again cannot help: not one of them would answer a moment later."""
+    retry_after_s: float | None = None
+    """The shortest time after which trying again may help, where another than the last has said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +59,44 @@ class Failed:
     now: float
     retry_after_s: float | None = None
     """As the provider said."""
+    is_resting: bool = False
+    """The candidate has failed everybody lately."""
 
 
 Command = Send | GiveUp
-RefusedKey = tuple[str, Secret | None]
-"""Whose key, and which."""
 
 
-def attempts(
-    candidates: Sequence[Candidate], *, deadline: float, may_repeat: bool = True
-) -> Generator[Command, Failed, None]:
-    """The dialogue about one request. `candidates` in order, at least one; `may_repeat`: the candidate that
-    is the last one left may be asked twice (not when it has failed everybody lately)."""
+def attempts(candidates: Sequence[Candidate], *, deadline: float) -> Generator[Command, Failed, None]:
+    """The dialogue about one request. `candidates` in order, at least one; `deadline` by the clock of the
+    reports."""
     waiting = list(candidates)
-    refused_keys: set[RefusedKey] = set()
-    shortest: float | None = None
     candidate = waiting.pop(0)
     sent = 1
     has_repeated = False
+    is_lasting = True
+    returns: list[tuple[Candidate, float]] = []
     failed = yield Send(candidate, is_last=not waiting)
     while True:
         problem = failed.problem
+        is_lasting = is_lasting and problem.is_lasting
         if failed.retry_after_s is not None:
-            shortest = failed.retry_after_s if shortest is None else min(shortest, failed.retry_after_s)
+            returns.append((candidate, failed.now + failed.retry_after_s))
         if isinstance(problem, UpstreamAuth):
-            refused_keys.add(_key_of(candidate))
+            waiting = [each for each in waiting if not _have_one_key(each, candidate)]
         if not may_try_another(problem) or sent >= MOST_ATTEMPTS or failed.now + LEAST_S > deadline:
             break
-        following = _following(waiting, refused_keys)
-        if following is not None:
-            candidate = following
-        elif has_repeated or not may_repeat or not _may_ask_again(problem):
+        if waiting:
+            candidate = waiting.pop(0)
+        elif has_repeated or failed.is_resting or not _may_ask_again(problem):
             break
         else:
             has_repeated = True
         sent += 1
         failed = yield Send(candidate, is_last=sent >= MOST_ATTEMPTS or not waiting)
-    yield GiveUp(problem, shortest)
+    sooner = _sooner(returns, candidate) if may_try_another(problem) else None
+    yield GiveUp(
+        problem, is_lasting and not waiting, None if sooner is None else max(0.0, sooner - failed.now)
+    )
 
 
 def may_try_another(problem: PlanoError) -> bool:
@@ -113,23 +115,26 @@ def report_of(problem: PlanoError) -> Report | None:
     return "failed" if isinstance(problem, UpstreamError) else None
 
 
-def _following(waiting: list[Candidate], refused_keys: set[RefusedKey]) -> Candidate | None:
-    """The next that has not been tried, and does not come with a key that was refused."""
-    while waiting:
-        candidate = waiting.pop(0)
-        if _key_of(candidate) not in refused_keys:
-            return candidate
-    return None
+def _sooner(returns: Sequence[tuple[Candidate, float]], last: Candidate) -> float | None:
+    """When the first of the others is back, if that is before the last one; who speaks twice means what it
+    said last."""
+    own = [at for candidate, at in returns if candidate is last]
+    others = min((at for candidate, at in returns if candidate is not last), default=None)
+    return others if others is None or not own or others < own[-1] else None
 
 
 def _may_ask_again(problem: PlanoError) -> bool:
     """Only after what may be gone a moment later, and never after a timeout: its time is spent."""
-    if isinstance(problem, UpstreamTimeout):
+    if problem.is_lasting:
         return False
     if isinstance(problem, UpstreamRefused):
         return problem.status in TRY_AGAIN
-    return isinstance(problem, UpstreamUnreachable) and not problem.is_lasting
+    return isinstance(problem, UpstreamUnreachable)
 
 
-def _key_of(candidate: Candidate) -> RefusedKey:
-    return candidate.model.provider, candidate.model.access_key
+def _have_one_key(one: Candidate, other: Candidate) -> bool:
+    """Whether a refusal of the one's key is a refusal of the other's. Without a key there is none to refuse,
+    unless it is the client's own."""
+    if one.model.provider != other.model.provider or one.model.access_key != other.model.access_key:
+        return False
+    return one.model.access_key is not None or (one.model.passthrough_auth and other.model.passthrough_auth)

@@ -52,7 +52,10 @@ class Errand(msgspec.Struct, eq=False):
         await way.upstream.send(call, relay, fresh=fresh)
 
     async def outcome(self, *, fresh: bool = False) -> PlanoError | None:
-        """Send the call; what is wrong with its answer, None: nothing."""
+        """Send the call; what is wrong with its answer, None: nothing. Nothing is sent for a client that has
+        left before it could be cancelled."""
+        if self.reply.gone:
+            raise asyncio.CancelledError
         try:
             await self.send(fresh=fresh)
         except UpstreamError as problem:

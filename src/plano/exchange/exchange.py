@@ -27,8 +27,9 @@ from plano.exchange.errand import Errand
 from plano.exchange.heads import (
     attempts_line,
     debug_line,
+    hopeful,
     problem_lines,
-    with_retry_after,
+    retry_after_line,
 )
 from plano.exchange.ports import Call, ClientReply, Recorder, Upstream
 from plano.exchange.record import Ending, ExchangeRecord
@@ -93,7 +94,10 @@ class Exchange:
             head = self._read(errand)
             routes = self._asking.routes(head)
             decision = self._ladder.at_once(
-                head.model, brings_routes=routes is not None, in_session=ask.claim is not None
+                head.model,
+                brings_routes=routes is not None,
+                in_session=ask.claim is not None,
+                allowance=ask.allowance,
             )
             if decision is None or ask.telling is not None:
                 return self._decide(errand, head, routes)
@@ -112,7 +116,8 @@ class Exchange:
         error: BaseException | None = None
         try:
             began = self._now()
-            asked = await self._asking.asked(head, errand.codec, routes, errand.ask.claim)
+            ask = errand.ask
+            asked = await self._asking.asked(head, errand.codec, routes, ask.claim, ask.allowance)
             decision = await self._ladder.decide(asked)
             errand.ask.record.reasons = decision.reasons
             if asked.session is not None:
@@ -187,13 +192,11 @@ class Exchange:
             if relay is None or relay.committed:
                 raise problem
             if dialogue is None:
-                may_repeat = not self._health.is_resting(way.candidate)
-                dialogue = attempts(way.candidates, deadline=call.deadline, may_repeat=may_repeat)
+                dialogue = attempts(way.candidates, deadline=call.deadline)
                 next(dialogue)
             command = dialogue.send(failed)
             if isinstance(command, GiveUp):
-                if isinstance(problem, UpstreamRefused) and command.retry_after_s is not None:
-                    problem.lines = with_retry_after(problem.lines, command.retry_after_s)
+                self._give_hope(errand, command)
                 raise problem
             problem.forget_frames()
             self._prepare_again(errand, command)
@@ -204,29 +207,47 @@ class Exchange:
 
     def _note_failure(self, errand: Errand, problem: PlanoError) -> Failed:
         """Tell of it to who decides next, and to this request's own dialogue."""
-        relay, way = errand.relay, errand.way
+        way, health = errand.way, self._health
         assert way is not None
-        wait_s = retry_after_s(relay.said, self._today()) if relay is not None and relay.said else None
+        lines = problem.lines if isinstance(problem, UpstreamRefused) else b""
+        wait_s = retry_after_s(lines, self._today()) if lines else None
         report = report_of(problem)
         if report is not None:
-            self._health.report(way.candidate, report, wait_s)
-        return Failed(problem, self._now(), wait_s)
+            sent = errand.ask.record.sent
+            health.report(way.candidate, report, sent=sent, retry_after_s=wait_s)
+        return Failed(problem, self._now(), wait_s, health.is_resting(way.candidate))
+
+    @staticmethod
+    def _give_hope(errand: Errand, command: GiveUp) -> None:
+        """The last failure is what the client is told, but for whether, and when, trying again may help."""
+        problem = command.problem
+        if command.is_lasting:
+            return
+        problem.is_lasting = False
+        if isinstance(problem, UpstreamRefused):
+            problem.lines = hopeful(problem.lines, command.retry_after_s)
+        elif command.retry_after_s is not None:
+            errand.ask.lines += retry_after_line(command.retry_after_s)
+
+    def _note_answer(self, errand: Errand, relay: Relay) -> None:
+        """Tell of an answer to who decides next: a provider may have taken it back in the middle."""
+        way, complaint = errand.way, relay.complaint
+        assert way is not None
+        report = "succeeded" if complaint is None else report_of(complaint)
+        if report is not None:
+            self._health.report(way.candidate, report, sent=errand.ask.record.sent)
 
     def _prepare_again(self, errand: Errand, command: Send) -> None:
         """Everything between a failed attempt and the next one."""
         ask, way, head = errand.ask, errand.way, errand.read
         assert way is not None
         assert head is not None
-        record = ask.record
         candidate = command.candidate
         errand.way = way = self._ways.to(ask.dialect, way.decision, way.candidates, candidate)
-        record.attempts += 1
-        record.chosen = candidate.id
-        record.provider = candidate.model.provider
-        ask.lines = errand.lines + way.lines + attempts_line(record.attempts)
+        ask.record.begin_again(candidate.id, candidate.model.provider)
+        ask.lines = errand.lines + way.lines + attempts_line(ask.record.attempts)
         errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
         errand.call = self._call(ask, head, candidate, is_last=command.is_last)
-        record.phase = "connect"
         self._health.tried(candidate)
 
     async def give_up(self, errand: Errand, error: BaseException) -> None:
@@ -237,14 +258,14 @@ class Exchange:
 
     def conclude(self, errand: Errand, error: BaseException | None) -> None:
         """The one end of every request: answered if it was not yet, and recorded."""
-        record, reply = errand.ask.record, errand.reply
+        record, reply, relay = errand.ask.record, errand.reply, errand.relay
         try:
-            if error is None and errand.relay is not None:
-                error = errand.relay.problem
+            if error is None and relay is not None:
+                error = relay.problem
             if error is not None:
                 self._conclude_badly(errand, error)
-            elif self._health.is_troubled and errand.way is not None:
-                self._health.report(errand.way.candidate, "succeeded")
+            elif relay is not None and (self._health.is_troubled or relay.complaint is not None):
+                self._note_answer(errand, relay)
         finally:
             record.ended = self._now()
             record.bytes_out = reply.bytes_out

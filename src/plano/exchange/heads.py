@@ -32,6 +32,8 @@ PASSED_ON_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 OF_THE_BODY = (b"cache-control:", b"content-language:", b"content-type:", b"x-accel-buffering:")
 """Those that speak of the body they came with, and of no other."""
 RETRY_AFTER = (b"retry-after:", b"retry-after-ms:")
+NOT_AGAIN = b"x-should-retry: false\r\n"
+"""The official clients obey it."""
 RETRY_AFTER_S = 1
 """What a client that was shed is told to wait: load comes and goes within seconds."""
 
@@ -72,10 +74,18 @@ def without_body(lines: bytes) -> bytes:
     return b"".join([line for line in lines.splitlines(keepends=True) if not line.startswith(OF_THE_BODY)])
 
 
-def with_retry_after(lines: bytes, seconds: float) -> bytes:
-    """The lines with another time after which trying again may help."""
-    kept = [line for line in lines.splitlines(keepends=True) if not line.startswith(RETRY_AFTER)]
-    return b"".join(kept) + b"retry-after: %d\r\n" % ceil(seconds)
+def retry_after_line(seconds: float) -> bytes:
+    """When trying again may help."""
+    return b"retry-after: %d\r\n" % ceil(seconds)
+
+
+def hopeful(lines: bytes, retry_after_s: float | None) -> bytes:
+    """The last provider's lines, where another than it may answer a moment later, perhaps after this time."""
+    kept = [line for line in lines.splitlines(keepends=True) if line != NOT_AGAIN]
+    if retry_after_s is None:
+        return b"".join(kept)
+    kept = [line for line in kept if not line.startswith(RETRY_AFTER)]
+    return b"".join(kept) + retry_after_line(retry_after_s)
 
 
 def attempts_line(attempts: int) -> bytes:
@@ -92,5 +102,5 @@ def problem_lines(problem: PlanoError) -> bytes:
     if isinstance(problem, UpstreamRefused):
         return problem.lines if problem.body is not None else JSON + problem.lines
     if problem.is_lasting:
-        return JSON + b"x-should-retry: false\r\n"
+        return JSON + NOT_AGAIN
     return JSON

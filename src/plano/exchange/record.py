@@ -44,6 +44,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     dialect: Dialect | None = None
     stream: bool = False
     client_host: str | None = None
+    key: str | None = None
+    """The gateway key it came with, by its configured name; None: none was asked for, or none known."""
     requested: str | None = None
     """The model as the client named it, cut to 256 characters; the three names of a model are this
     one, `chosen` and `served`."""
@@ -82,3 +84,14 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     finish_reason: str | None = None
     upstream_id: str | None = None
     """The provider's own id of the answer (`gen_ai.response.id`)."""
+
+    def begin_again(self, chosen: ModelId, provider: str) -> None:
+        """Another attempt begins: nothing that was learnt from the one before is true of this one."""
+        self.attempts += 1
+        self.chosen = chosen
+        self.provider = provider
+        self.phase = "connect"
+        self.ending = "answered"
+        self.sent = self.first_byte = None
+        self.served = self.code = self.finish_reason = self.upstream_id = None
+        self.usage = None

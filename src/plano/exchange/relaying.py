@@ -10,7 +10,7 @@ without the last chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -24,7 +24,7 @@ from plano.errors import (
     UpstreamInvalid,
     UpstreamRefused,
 )
-from plano.exchange.heads import passed_on, without_body
+from plano.exchange.heads import NOT_AGAIN, passed_on, without_body
 from plano.exchange.inflating import Inflater
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
     committed: bool = False
     """Whether anything was sent to the client: from then on no other candidate may be tried."""
     problem: PlanoError | None = None
-    said: Mapping[bytes, bytes] = {}
-    """The head of an answer that is an error."""
+    complaint: UpstreamError | None = None
+    """What the provider says of itself in the answer that the client has seen the beginning of."""
     _kind: Kind = "unknown"
     _reader: StreamReader | None = None
     _inflater: Inflater | None = None
@@ -119,7 +119,6 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         self._fields = passed_on(headers)
         if status >= 400:
             self._kind = "error"
-            self.said = dict(headers)
         elif status >= 300 or status < 200:
             self.fail(problem := self._redirected(status))
             raise problem
@@ -220,6 +219,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         record.finish_reason = reader.finish_reason
         record.upstream_id = reader.id
         if reader.error is not None:
+            self.complaint = self.codec.error_of(reader.error)
             record.code = UpstreamRefused.code
             record.ending = "upstream_failed"
 
@@ -379,6 +379,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         self.problem = problem
         if isinstance(problem, UpstreamRefused):
             problem.lines = self._fields if problem.body is not None else without_body(self._fields)
+            problem.is_lasting = NOT_AGAIN in problem.lines
         self._over = True
         self._held = []
         if self._reader is not None and self._kind == "stream":

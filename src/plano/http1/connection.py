@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         "_reader",
         "_reading_alarm",
         "_request",
+        "_under_way",
         "_unread_before",
         "_waiting",
         "_waiting_bytes",
@@ -83,6 +84,8 @@ class Connection(asyncio.Protocol):
         self._request: Request | None = None
         """The request being answered."""
         self._work: asyncio.Task[None] | Errand | None = None
+        self._under_way = server.under_way
+        """Where the request being answered is counted: the server may have another handler when it ends."""
         self._waiting: deque[tuple[Request, bool, int] | Refusal] = deque()
         """Complete requests, whether the connection stays open after each, and the bytes each holds, behind
         the one being answered; a refusal is always the last."""
@@ -225,13 +228,15 @@ class Connection(asyncio.Protocol):
         self.http_1_0 = request.http_1_0
         self.reply = reply = Reply(self, keep_alive=keep_alive)
         server.in_flight.count += 1
+        self._under_way = server.under_way
+        self._under_way.count += 1
         self._request = request
         try:
             work = server.handler(request, reply)
         except Exception as error:  # noqa: BLE001 - told in the task, as when it is raised in there
             work = _raising(error)
         if isinstance(work, CoroutineType):
-            self.carry_on(work)
+            self._work = server.loop.create_task(self._answer(work, request, reply, begun=False))
         else:
             self._work = cast("Errand", work)
 
@@ -240,11 +245,14 @@ class Connection(asyncio.Protocol):
         reply, request = self.reply, self._request
         assert reply is not None
         assert request is not None
-        self._work = self.server.loop.create_task(self._answer(work, request, reply))
+        self._work = self.server.loop.create_task(self._answer(work, request, reply, begun=True))
 
-    async def _answer(self, work: Coroutine[Any, Any, None], request: Request, reply: Reply) -> None:
+    async def _answer(
+        self, work: Coroutine[Any, Any, None], request: Request, reply: Reply, *, begun: bool
+    ) -> None:
+        """What was begun has to come to its end, and sees itself that the client has left."""
         try:
-            if self.transport is None:
+            if self.transport is None and not begun:
                 work.close()
             else:
                 await work
@@ -269,6 +277,10 @@ class Connection(asyncio.Protocol):
         assert request is not None
         assert reply is not None
         server.in_flight.count -= 1
+        under_way = self._under_way
+        under_way.count -= 1
+        if not under_way.count and under_way is not server.under_way:
+            under_way.none.set()
         server.buffered_bytes -= len(request.body)
         self._work = self._request = self.reply = None
         if self.transport is None:

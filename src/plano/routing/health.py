@@ -37,7 +37,8 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How one candidate is doing."""
+    """How one candidate is doing. Requests overlap: what one that went out before the rest began has met
+    with says nothing of how the candidate does since."""
 
     failures: int = 0
     """In a row."""
@@ -46,6 +47,8 @@ class Condition:
     rests_until: float = 0.0
     busy_until: float = 0.0
     probed_until: float = 0.0
+    since: float = 0.0
+    """When the last rest, of either kind, began."""
 
     def is_resting(self, now: float) -> bool:
         return now < self.busy_until or now < self.rests_until or now < self.probed_until
@@ -56,20 +59,24 @@ class Condition:
             return replace(self, probed_until=now + PROBE_S)
         return self
 
-    def failed(self, now: float) -> Condition:
+    def failed(self, now: float, sent: float) -> Condition:
         failures = self.failures + 1
-        is_probe = self.rests > 0 and now >= self.rests_until
-        if failures < FAILURES_IN_A_ROW and not is_probe:
+        if self.rests == 0 and failures < FAILURES_IN_A_ROW:
             return replace(self, failures=failures)
-        if now < self.rests_until:  # it was tried as the last one that was left
+        if self.rests > 0 and sent < self.rests_until:  # from before the rest, or asked as the last one left
             return replace(self, failures=failures)
         rests = self.rests + 1
-        rest_s = min(REST_S * rests, LONGEST_REST_S)
-        return replace(self, failures=failures, rests=rests, rests_until=now + rest_s, probed_until=0.0)
+        rests_until = now + min(REST_S * rests, LONGEST_REST_S)
+        return Condition(failures, rests, rests_until, self.busy_until, since=now)
 
     def busy(self, now: float, retry_after_s: float | None) -> Condition:
         wait_s = BUSY_S if retry_after_s is None else min(max(retry_after_s, 0.0), LONGEST_BUSY_S)
-        return replace(self, busy_until=now + wait_s, probed_until=0.0)
+        return replace(self, busy_until=now + wait_s, probed_until=0.0, since=now)
+
+    def succeeded(self, sent: float) -> Condition | None:
+        """None: nothing is left to be known of it."""
+        is_old = sent < self.since
+        return replace(self, failures=0) if is_old and (self.rests or self.busy_until) else None
 
 
 _WELL = Condition()
@@ -109,19 +116,31 @@ class Health:
         if condition is not None:
             self._conditions[key] = condition.tried(self._now())
 
-    def report(self, candidate: Candidate, how: Report, retry_after_s: float | None = None) -> None:
-        """How it went."""
-        key = _key(candidate)
-        condition = self._conditions.get(key, _WELL)
+    def report(
+        self,
+        candidate: Candidate,
+        how: Report,
+        *,
+        sent: float | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """How a request went that was sent to it at `sent`; None: just now."""
+        key, now = _key(candidate), self._now()
+        sent = now if sent is None else sent
+        before = self._conditions.get(key)
+        condition: Condition | None = None
         match how:
             case "succeeded":
-                self._conditions.pop(key, None)
-                return
+                if before is not None:
+                    condition = before.succeeded(sent)
             case "failed":
-                condition = condition.failed(self._now())
+                condition = (before or _WELL).failed(now, sent)
             case "busy":
-                condition = condition.busy(self._now(), retry_after_s)
-        if key not in self._conditions and len(self._conditions) >= MOST_KEPT:
+                condition = (before or _WELL).busy(now, retry_after_s)
+        if condition is None:
+            self._conditions.pop(key, None)
+            return
+        if before is None and len(self._conditions) >= MOST_KEPT:
             del self._conditions[next(iter(self._conditions))]
         self._conditions[key] = condition
 
