@@ -21,6 +21,8 @@ FIRST_CONTENT = {
     Dialect.OPENAI_RESPONSES: 2,
 }
 """The first event of the canned streams that is more than prelude."""
+ASKED_AGAIN = frozenset((408, 500, 502, 503, 504, 529))
+"""After an error of one of these the only candidate is asked once more."""
 TERMINAL = {
     Dialect.OPENAI_CHAT: 4,
     Dialect.ANTHROPIC_MESSAGES: 7,
@@ -93,15 +95,22 @@ LOOKS_COMPLETE = frozenset(("clean end", "closed, and delimited by that"))
 
 
 class Cuts(ScriptedUpstream):
-    """Plays `script` once it is set, for one request; good answers otherwise."""
+    """Plays `script` once it is set, for `times` requests (one unless told otherwise); good answers
+    otherwise."""
 
     def __init__(self) -> None:
         super().__init__(otherwise=self._next)
         self.script: Script | None = None
+        self.times = 1
 
     def _next(self, request: RawRequest) -> Script:
-        script, self.script = self.script, None
-        return good_for(request) if script is None else script
+        script = self.script
+        if script is None:
+            return good_for(request)
+        self.times -= 1
+        if self.times <= 0:
+            self.script, self.times = None, 1
+        return script
 
 
 def events_told(dialect: Dialect, ending: str, length: int) -> int:

@@ -53,12 +53,12 @@ async def _unreachable(url: str, **more: Any) -> tuple[tuple[int, str], dict[str
     ],
 )
 async def test_an_upstream_that_is_not_there_is_unreachable(url: str) -> None:
-    """At once, and as the provider's failure: 502."""
+    """At once, after one more try, and as the provider's failure: 502."""
     error, line = await _unreachable(url.format(refusing=refusing_port()))
 
     assert error == (502, "api_error")
     told_of = (line["code"], line["phase"], line["ending"], line["attempts"])
-    assert told_of == ("upstream_unreachable", "connect", "upstream_failed", 1)
+    assert told_of == ("upstream_unreachable", "connect", "upstream_failed", 2)
 
 
 TLS = [
@@ -109,14 +109,18 @@ HALF_A_HEAD = Raw(b"HTTP/1.1 200 OK\r\ncontent-")
         pytest.param([HALF_A_HEAD, Fin()], id="FIN in the head"),
     ],
 )
-async def test_a_fresh_connection_that_ends_before_the_head_is_not_tried_again(script: Script) -> None:
-    """The request may have been taken: sending it twice is not for the pool to decide."""
-    async with ScriptedUpstream([script]) as upstream, gateway(config_at(upstream)) as running:
+async def test_a_fresh_connection_that_ends_before_the_head_is_tried_once_more(script: Script) -> None:
+    """The request may have been taken: that is an attempt, told as such, and there is one more at most."""
+    async with (
+        ScriptedUpstream(otherwise=lambda _: script) as upstream,
+        gateway(config_at(upstream)) as running,
+    ):
         reply = await asked(running.port, CHAT, stream=False)
         (line,) = await running.logged(1)
 
     assert (reply.status, reply.error(CHAT)["code"]) == (502, "upstream_unreachable")
-    assert (line["code"], line["phase"], len(upstream.attempts)) == ("upstream_unreachable", "head", 1)
+    assert (line["code"], line["phase"], line["attempts"]) == ("upstream_unreachable", "head", 2)
+    assert [attempt.connection.number for attempt in upstream.attempts] == [0, 1]
 
 
 LARGE = b'{"model":"openai/gpt-wall", "x": "%b"}' % (b"y" * 1_000_000)
@@ -143,25 +147,30 @@ async def test_a_stale_connection_is_replaced_once_and_in_silence(end: Fin | Rst
 
 
 async def test_a_stale_connection_is_replaced_by_a_fresh_one_and_no_further() -> None:
-    """When the fresh one ends as well it is the upstream's doing."""
-    scripts: list[Script] = [sized(PLAIN[CHAT]), [Rst()], [Rst()]]
+    """When the fresh one ends as well it is the upstream's doing, and the attempt has failed."""
+    scripts: list[Script] = [sized(PLAIN[CHAT]), [Rst()], [Rst()], [Rst()]]
     async with ScriptedUpstream(scripts) as upstream, gateway(config_at(upstream)) as running:
         await asked(running.port, CHAT, stream=False)
         reply = await asked(running.port, CHAT, stream=False)
+        (_, line) = await running.logged(2)
 
-    assert (reply.status, reply.error(CHAT)["code"]) == (502, "upstream_unreachable")
-    assert [attempt.connection.number for attempt in upstream.attempts] == [0, 0, 1]
+    assert (reply.status, reply.error(CHAT)["code"], line["attempts"]) == (502, "upstream_unreachable", 2)
+    assert [attempt.connection.number for attempt in upstream.attempts] == [0, 0, 1, 2]
 
 
 async def test_a_used_connection_that_has_begun_to_answer_is_not_replaced() -> None:
-    """From the first byte on the request has been taken."""
-    scripts: list[Script] = [sized(PLAIN[CHAT]), [Raw(b"H"), Rst()]]
-    async with ScriptedUpstream(scripts) as upstream, gateway(config_at(upstream)) as running:
+    """From the first byte on the request has been taken, and what follows is another attempt."""
+    half: Script = [Raw(b"H"), Rst()]
+    async with (
+        ScriptedUpstream([sized(PLAIN[CHAT]), half, half]) as upstream,
+        gateway(config_at(upstream)) as running,
+    ):
         await asked(running.port, CHAT, stream=False)
         reply = await asked(running.port, CHAT, stream=False)
+        (_, line) = await running.logged(2)
 
-    assert (reply.status, reply.error(CHAT)["code"]) == (502, "upstream_unreachable")
-    assert [attempt.connection.number for attempt in upstream.attempts] == [0, 0]
+    assert (reply.status, reply.error(CHAT)["code"], line["attempts"]) == (502, "upstream_unreachable", 2)
+    assert [attempt.connection.number for attempt in upstream.attempts] == [0, 0, 1]
 
 
 async def test_a_connection_that_its_upstream_has_closed_is_not_used() -> None:

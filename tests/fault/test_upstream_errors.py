@@ -9,7 +9,7 @@ import pytest
 from plano.chat.dialect import Dialect
 from tests.fault.asks import answered, asked, request
 from tests.fault.baseline import unharmed
-from tests.fault.cuts import FIRST_CONTENT, Cuts
+from tests.fault.cuts import ASKED_AGAIN, FIRST_CONTENT, Cuts
 from tests.fault.official import RAISED, STREAMING, official
 from tests.wall.answers import EVENTS, refusal
 from tests.wall.gateway import UPSTREAM_KEY, config_at, gateway
@@ -37,7 +37,8 @@ FIELDS = (
 @pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize("status", PASSED_ON)
 async def test_a_providers_own_error_is_passed_on(status: int, dialect: Dialect, stream: bool) -> None:
-    """Its status, its words, and what it says about trying again; once, and nothing of its own house."""
+    """Its status, its words, and what it says about trying again, which is obeyed here as well; once, and
+    nothing of its own house."""
     script = refusal(status, dialect, headers=FIELDS)
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
         upstream.script = script
@@ -48,9 +49,29 @@ async def test_a_providers_own_error_is_passed_on(status: int, dialect: Dialect,
         assert (reply.status, reply.body, reply.whole) == (status, script[1].data, True)
         assert {name: reply.headers.get(name) for name, _ in FIELDS[:6]} == dict(FIELDS[:6])
         assert not {"set-cookie", "x-upstream-account"} & set(reply.headers)
-        ending = "upstream_failed" if status >= 500 or status == 429 else "refused"
+        ending = "upstream_failed" if status >= 500 or status in (408, 429) else "refused"
         assert (line["status"], line["code"], line["ending"]) == (status, "upstream_error", ending)
         assert len(upstream.attempts) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("status", PASSED_ON)
+async def test_the_only_candidate_is_asked_once_more_where_that_may_help(
+    status: int, dialect: Dialect, stream: bool
+) -> None:
+    """Half of what is passed on would be gone a moment later; the other half never is."""
+    attempts = 2 if status in ASKED_AGAIN else 1
+    script = refusal(status, dialect)
+    async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
+        upstream.script, upstream.times = script, attempts
+        reply = await asked(running.port, dialect, stream=stream)
+        (_, line) = await running.logged(2)
+
+        assert isinstance(script[1], Raw)
+        assert (reply.status, reply.body) == (status, script[1].data)
+        assert (len(upstream.attempts), line["attempts"]) == (1 + attempts, attempts)
+        assert reply.headers.get("x-plano-attempts") == ("2" if attempts == 2 else None)
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))
@@ -122,7 +143,7 @@ async def test_an_error_that_clients_cannot_read_is_put_in_their_words(
 ) -> None:
     """The status is the provider's, the body is the dialect's: pages crash JSON parsers."""
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
-        upstream.script = script
+        upstream.script, upstream.times = script, 2 if status in ASKED_AGAIN else 1
         reply = await asked(running.port, dialect, stream=True)
         (_, line) = await running.logged(2)
 
@@ -136,10 +157,12 @@ async def test_an_endless_error_is_not_read_to_its_end() -> None:
     """An error says what it has to say in a few kilobytes."""
     script: Script = [Head(500), *[Chunk(b" " * 65_536)] * 40]
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
-        upstream.script = script
+        upstream.script, upstream.times = script, 2
         reply = await asked(running.port, CHAT, stream=False)
-        await upstream.attempts[1].gone()
+        for attempt in upstream.attempts[1:]:
+            await attempt.gone()
 
+        assert len(upstream.attempts) == 3
         assert (reply.status, reply.error(CHAT)["code"]) == (500, "upstream_error")
 
 
@@ -152,31 +175,31 @@ def _openai(**error: object) -> bytes:
 
 
 IN_A_200 = [
-    pytest.param(CHAT, _openai(type="rate_limit_error"), 429, id="chat, 429"),
-    pytest.param(CHAT, _openai(code="context_length_exceeded"), 400, id="chat, 400"),
-    pytest.param(CHAT, _openai(code=503), 503, id="chat, a status for a code"),
-    pytest.param(CHAT, b'{"error": "just a text"}', 502, id="chat, a text"),
-    pytest.param(CHAT, _openai(code="invalid_api_key"), 502, id="chat, the key refused"),
-    pytest.param(MESSAGES, _anthropic("overloaded_error"), 529, id="messages, 529"),
-    pytest.param(MESSAGES, _anthropic("api_error"), 500, id="messages, 500"),
-    pytest.param(MESSAGES, b'{"type": "error"}', 502, id="messages, without a word"),
-    pytest.param(RESPONSES, _openai(code="server_error"), 500, id="responses"),
-    pytest.param(RESPONSES, b'{"status": "failed"}', 502, id="responses, without a word"),
+    pytest.param(CHAT, _openai(type="rate_limit_error"), 429, 1, id="chat, 429"),
+    pytest.param(CHAT, _openai(code="context_length_exceeded"), 400, 1, id="chat, 400"),
+    pytest.param(CHAT, _openai(code=503), 503, 2, id="chat, a status for a code"),
+    pytest.param(CHAT, b'{"error": "just a text"}', 502, 2, id="chat, a text"),
+    pytest.param(CHAT, _openai(code="invalid_api_key"), 502, 1, id="chat, the key refused"),
+    pytest.param(MESSAGES, _anthropic("overloaded_error"), 529, 2, id="messages, 529"),
+    pytest.param(MESSAGES, _anthropic("api_error"), 500, 2, id="messages, 500"),
+    pytest.param(MESSAGES, b'{"type": "error"}', 502, 2, id="messages, without a word"),
+    pytest.param(RESPONSES, _openai(code="server_error"), 500, 2, id="responses"),
+    pytest.param(RESPONSES, b'{"status": "failed"}', 502, 2, id="responses, without a word"),
 ]
 
 
-@pytest.mark.parametrize(("dialect", "body", "status"), IN_A_200)
+@pytest.mark.parametrize(("dialect", "body", "status", "attempts"), IN_A_200)
 async def test_an_error_in_a_200_gets_the_status_it_deserves(
-    dialect: Dialect, body: bytes, status: int
+    dialect: Dialect, body: bytes, status: int, attempts: int
 ) -> None:
     """Clients look at the status before they look at the body; so do their retries."""
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
-        upstream.script = sized(body)
+        upstream.script, upstream.times = sized(body), attempts
         reply = await asked(running.port, dialect, stream=False)
         (_, line) = await running.logged(2)
 
         assert (reply.status, bool(reply.error(dialect)["message"])) == (status, True)
-        assert line["ending"] == "upstream_failed"
+        assert (line["ending"], line["attempts"]) == ("upstream_failed", attempts)
 
 
 CHAT_ERROR = b"data: %b\n\n" % _openai(message="overloaded", type="server_error", code="overloaded")
@@ -211,11 +234,12 @@ async def test_an_error_event_before_any_content_is_an_error_with_a_status(
     """The provider's 200 was none, and nothing has gone out yet that says so."""
     events = EVENTS[dialect][: FIRST_CONTENT[dialect]] if prelude else []
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
-        upstream.script = chunked([*events, event])
+        upstream.script, upstream.times = chunked([*events, event]), 2
         reply = await asked(running.port, dialect, stream=True)
         (_, line) = await running.logged(2)
 
         assert (reply.status, bool(reply.error(dialect)["message"])) == (status, True)
+        assert (len(upstream.attempts), line["attempts"]) == (3, 2)
         assert (line["status"], line["code"], line["ending"]) == (status, "upstream_error", "upstream_failed")
 
 

@@ -10,7 +10,7 @@ from plano.chat.dialect import Dialect
 from plano.errors import KEY_REFUSED
 from tests.fault.asks import asked, request
 from tests.fault.baseline import unharmed
-from tests.fault.cuts import FIRST_CONTENT, Cuts
+from tests.fault.cuts import ASKED_AGAIN, FIRST_CONTENT, Cuts
 from tests.wall.answers import EVENTS
 from tests.wall.gateway import UPSTREAM_KEY, config_at, gateway, listener
 from tests.wall.raw_client import RawClient
@@ -39,6 +39,7 @@ async def test_when_to_come_back_is_told_although_the_body_is_replaced(
     """Proxies in front of providers answer in pages; clients that do not hear when to return come at once."""
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
         upstream.script = sized(body, status=status, headers=[*OF_THE_PAGE, *LIMITS])
+        upstream.times = 2 if status in ASKED_AGAIN else 1
         reply = await asked(running.port, CHAT, stream=stream)
 
         assert (reply.status, reply.error(CHAT)["code"]) == (status, "upstream_error")

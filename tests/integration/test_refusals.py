@@ -43,7 +43,7 @@ async def raised_by_openai(
     script: Script, ask: Callable[[AsyncOpenAI], Awaitable[object]] = ask_chat, **row: object
 ) -> openai.APIStatusError:
     """What OpenAI's client raises when the provider answers like this; `row` changes its declaration."""
-    async with ScriptedUpstream([script]) as upstream:
+    async with ScriptedUpstream(otherwise=lambda _: script) as upstream:
         config = config_at(upstream)
         config["model_providers"][0] |= row
         async with gateway(config) as running, openai_client(running.url) as client:
@@ -55,7 +55,7 @@ async def raised_by_openai(
 
 async def raised_by_anthropic(script: Script) -> anthropic.APIStatusError:
     async with (
-        ScriptedUpstream([script]) as upstream,
+        ScriptedUpstream(otherwise=lambda _: script) as upstream,
         gateway(config_at(upstream)) as running,
         anthropic_client(running.url) as client,
     ):

@@ -61,9 +61,10 @@ async def test_a_process_that_serves_and_fails_tells_no_key(log_format: str) -> 
     scripts = [
         refusal(401, Dialect.OPENAI_CHAT),
         refusal(500, Dialect.OPENAI_CHAT),
+        refusal(500, Dialect.OPENAI_CHAT),  # the second attempt
         sized(b"<html>"),
         [Rst()],  # on a connection that was used before: the request is sent once more
-        [Rst()],
+        [Rst()],  # the fifth failure in a row: there is no second attempt
         [Raw(b"HTTP/1.1 200 OK\r\nrequest-id: a\x00b\r\n\r\n")],
     ]
     async with (

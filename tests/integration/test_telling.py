@@ -186,7 +186,7 @@ async def test_an_error_of_the_providers_is_told_as_its_own(
     """Who looks for the cause must see whose it was."""
     script: Script = refusal(status, Dialect.OPENAI_CHAT)
     async with (
-        ScriptedUpstream([script]) as upstream,
+        ScriptedUpstream(otherwise=lambda _: script) as upstream,
         gateway(config_at(upstream)) as running,
         RawClient(running.port) as client,
     ):

@@ -13,7 +13,7 @@ import pytest
 from plano.catalog.build import build
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, ProviderRow
-from plano.errors import Overloaded, UpstreamUnreachable
+from plano.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
 from plano.exchange.ask import Ask
 from plano.exchange.asking import Asking
 from plano.exchange.errand import Errand
@@ -212,14 +212,15 @@ async def test_what_cannot_be_sent_is_answered_and_costs_no_attempt(
 @pytest.mark.parametrize(
     ("problem", "told"),
     [
-        (UpstreamUnreachable("x"), (502, "upstream_unreachable", "upstream_failed", "head", 1)),
+        (UpstreamUnreachable("x"), (502, "upstream_unreachable", "upstream_failed", "head", 2)),
+        (UpstreamTimeout("x"), (504, "upstream_timeout", "upstream_failed", "head", 1)),
         (Overloaded("x"), (503, "overloaded", "gateway_failed", "head", 1)),
     ],
 )
 async def test_a_failure_before_the_answer_is_the_answer(
-    problem: UpstreamUnreachable | Overloaded, told: tuple[object, ...]
+    problem: UpstreamUnreachable | UpstreamTimeout | Overloaded, told: tuple[object, ...]
 ) -> None:
-    """Blamed on whoever it was; what only the log may know goes there."""
+    """Blamed on whoever it was, after as many attempts as may help; what only the log may know goes there."""
     problem.detail = "10.0.0.7:1 refused"
 
     async def breaks(sink: ReplySink) -> None:
@@ -232,10 +233,11 @@ async def test_a_failure_before_the_answer_is_the_answer(
     assert b"10.0.0.7" not in stage.client.body
 
 
-async def cancelled(stage: Stage) -> None:
+async def cancelled(stage: Stage, *, gone: bool = False) -> None:
     """Cut while its upstream is silent."""
     task = asyncio.create_task(stage.run({"model": "gpt", "stream": True}))
     await stage.upstream.called.wait()
+    stage.client.gone = gone
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
@@ -245,10 +247,24 @@ async def cancelled(stage: Stage) -> None:
 async def test_a_departure_is_a_499_whatever_was_sent(play: Play, phase: str) -> None:
     """Nobody is there to be told."""
     stage = Stage(play)
-    stage.client.gone = True
-    await cancelled(stage)
+    await cancelled(stage, gone=True)
 
     assert stage.told == (499, "client_left", "client_left", phase, 1)
+
+
+async def test_a_client_that_leaves_between_two_attempts_costs_no_second_one() -> None:
+    """It may have gone in the very moment in which the first one failed."""
+
+    async def breaks(sink: ReplySink) -> None:
+        sink.flow = None
+        stage.client.gone = True
+        sink.broke(UpstreamUnreachable("x"))
+
+    stage = Stage(breaks)
+    with pytest.raises(asyncio.CancelledError):
+        await stage.ask({"model": "gpt"})
+
+    assert (stage.told, len(stage.upstream.calls)) == ((499, "client_left", "client_left", "connect", 2), 1)
 
 
 async def test_a_drain_before_the_answer_is_a_503() -> None:
