@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from plano.catalog import linking
-from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Route
+from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Route, is_same, others_than
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.prices import any_priced
 from plano.catalog.providers import Provider, UnusableUrl, custom_provider, endpoints, known_providers
 from plano.catalog.sources import price_aliases
 from plano.chat.dialect import Dialect
-from plano.config.configuration import Configuration, FilePath, ProviderRow, RouteRow
+from plano.config.configuration import Configuration, FilePath, NameAt, ProviderRow, RouteRow
 from plano.config.load import from_environment, read
 from plano.config.model_names import is_wildcard
 from plano.config.problems import ConfigurationInvalid, KeyPath, Problem, did_you_mean, spell
@@ -63,12 +63,14 @@ class _Linking:
         declared = Catalog(models, {})
         aliases = dict(self._aliases(declared))
         named = linking.declared(Catalog(models, aliases))
+        fallbacks = self._fallbacks(models, named)
+        aliases = dict(self._with_fallbacks(aliases, fallbacks, named))
         routes = [route for row in self.configuration.routes if (route := self._route(row, named))]
         self._note_dangling(named)
         router_model = self._router_model(named)
         if router_model is None and self.configuration.router_prompt is not None:
             self._warn(("routing", "router_prompt"), "no effect: there is no served router model to ask")
-        return Catalog(models, aliases, routes, router_model)
+        return Catalog(models, aliases, routes, router_model, fallbacks)
 
     # --- models ---
 
@@ -168,6 +170,51 @@ class _Linking:
 
     def _is_lost(self, name: str) -> bool:
         return name in self.lost or any(lost.partition("/")[2] == name for lost in self.lost)
+
+    # --- who answers when a named model fails ---
+
+    def _fallbacks(self, models: list[Model], named: Catalog) -> dict[str, tuple[Found, ...]]:
+        """By the name of the entry they were written in."""
+        declared = {model.name: model for model in models}
+        fallbacks: dict[str, tuple[Found, ...]] = {}
+        for row in self.configuration.providers:
+            model = declared.get(row.name)
+            own = None if model is None else Found(model, model.upstream_model, model.id, "name")
+            found = self._standing_in(row.fallbacks, own, named)
+            if found:
+                fallbacks.setdefault(row.name, found)
+        return fallbacks
+
+    def _with_fallbacks(
+        self, aliases: Mapping[str, Found], fallbacks: Mapping[str, tuple[Found, ...]], named: Catalog
+    ) -> Iterator[tuple[str, Found]]:
+        """An alias has those that it names; one that says nothing of them is one more name of its target."""
+        written = self.configuration.alias_fallbacks
+        for alias in written.keys() - aliases.keys():
+            self._standing_in(written[alias], None, named)
+        for alias, found in aliases.items():
+            if alias in written:
+                yield alias, replace(found, fallbacks=self._standing_in(written[alias], found, named))
+            else:
+                own = fallbacks.get(found.model.name, ())
+                yield alias, replace(found, fallbacks=others_than(found, own))
+
+    def _standing_in(self, names: Iterable[NameAt], own: Found | None, named: Catalog) -> tuple[Found, ...]:
+        """The models that are named, each another than `own` and named once."""
+        first: list[Found] = []
+        for written in names:
+            found = self._link(named, written.name, written.path)
+            if found is None:
+                continue
+            if own is not None and is_same(found, own):
+                self._wrong(
+                    written.path, f"expected another model; got {found.id}, whose fallbacks these are"
+                )
+            elif any(is_same(found, each) for each in first):
+                self._wrong(written.path, f"expected {found.id} once; got it again")
+            else:
+                first.append(replace(found, fallbacks=()))
+        return tuple(first)
 
     # --- routes ---
 

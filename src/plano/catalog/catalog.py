@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -92,6 +93,8 @@ class Found:
     id: ModelId
     """`provider/model` in full, the wildcard filled in."""
     by: Literal["name", "alias", "full", "bare", "wildcard", "catch_all"]
+    fallbacks: tuple[Found, ...] = ()
+    """Who answers in turn when it fails and was asked for under this name; theirs do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ class Route:
     examples: tuple[str, ...] = ()
 
 
+NO_FALLBACKS: Final[Mapping[str, tuple[Found, ...]]] = MappingProxyType({})
+
+
 class Catalog:
     """Every model, alias and route; finds the model a name means."""
 
@@ -127,6 +133,7 @@ class Catalog:
         "_wildcards",
         "aliases",
         "default",
+        "fallbacks",
         "models",
         "router_model",
         "routes",
@@ -138,15 +145,18 @@ class Catalog:
         aliases: Mapping[str, Found],
         routes: Iterable[Route] = (),
         router_model: Found | None = None,
+        fallbacks: Mapping[str, tuple[Found, ...]] = NO_FALLBACKS,
     ) -> None:
+        """`fallbacks`: by the name of the entry they were written in; aliases bring their own."""
         self.models: Final = tuple(models)
+        self.fallbacks: Final = fallbacks
         self.aliases: Final = dict(aliases)
         """Alias to what it means, the catch-all included."""
         self.routes: Final = tuple(routes)
         self.router_model: Final = router_model
         """The declared model that is asked which route fits; None: the router in this process is."""
         self.default: Final = next((model for model in self.models if model.is_default), None)
-        self._known = _index(self.models, self.aliases)
+        self._known = _index(self.models, self.aliases, fallbacks)
         self._names = Names(self._known)
         self._wildcards = {model.id[:-2]: model for model in self.models if model.is_wildcard}
         self._remembered: dict[str, Found] = {}
@@ -188,7 +198,8 @@ class Catalog:
             prefix = prefix.rpartition("/")[0]
             model = self._wildcards.get(prefix)
             if model is not None:
-                return member(model, requested)
+                found = member(model, requested)
+                return replace(found, fallbacks=others_than(found, self.fallbacks.get(model.name, ())))
         return None
 
 
@@ -200,6 +211,16 @@ def member(model: Model, full: str) -> Found:
     return Found(model, upstream_model, ModelId(full), "wildcard")
 
 
+def others_than(found: Found, fallbacks: Iterable[Found]) -> tuple[Found, ...]:
+    """Those that are not `found` itself, under whichever name."""
+    return tuple(each for each in fallbacks if not is_same(each, found))
+
+
+def is_same(one: Found, other: Found) -> bool:
+    """Whether a request would go to one model of one entry."""
+    return one.model.name == other.model.name and one.id == other.id
+
+
 def _with_model(endpoints: Mapping[Dialect, Endpoint], model: str) -> dict[Dialect, Endpoint]:
     return {
         dialect: replace(endpoint, path=endpoint.path.replace(MODEL_IN_PATH, quote(model, safe="")))
@@ -207,22 +228,28 @@ def _with_model(endpoints: Mapping[Dialect, Endpoint], model: str) -> dict[Diale
     }
 
 
-def _index(models: tuple[Model, ...], aliases: Mapping[str, Found]) -> dict[str, Found | Missing]:
+def _index(
+    models: tuple[Model, ...], aliases: Mapping[str, Found], fallbacks: Mapping[str, tuple[Found, ...]]
+) -> dict[str, Found | Missing]:
     """Every fixed name and what it means. Written from the weakest kind of name to the strongest."""
-    concrete = [model for model in models if not model.is_wildcard]
+    concrete = [
+        Found(model, model.upstream_model, model.id, "name", fallbacks.get(model.name, ()))
+        for model in models
+        if not model.is_wildcard
+    ]
     index: dict[str, Found | Missing] = {}
     for name, owners in (*_owners(concrete, "bare").items(), *_owners(concrete, "full").items()):
         index[name] = owners[0] if len(owners) == 1 else Missing(ambiguous=_choices(owners))
     index |= {alias: found for alias, found in aliases.items() if alias != CATCH_ALL}
-    index |= {model.name: Found(model, model.upstream_model, model.id, "name") for model in concrete}
+    index |= {found.model.name: found for found in concrete}
     return index
 
 
-def _owners(models: list[Model], by: Literal["bare", "full"]) -> dict[str, list[Found]]:
+def _owners(concrete: list[Found], by: Literal["bare", "full"]) -> dict[str, list[Found]]:
     owners: dict[str, list[Found]] = {}
-    for model in models:
-        name = model.upstream_model if by == "bare" else model.id
-        owners.setdefault(name, []).append(Found(model, model.upstream_model, model.id, by))
+    for found in concrete:
+        name = found.upstream_model if by == "bare" else found.id
+        owners.setdefault(name, []).append(replace(found, by=by))
     return owners
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from plano.catalog.build import load_catalog
-from plano.catalog.catalog import Catalog, Model
+from plano.catalog.catalog import Catalog, Found, Model
 from plano.chat.dialect import Dialect
 from plano.cli.exits import ExitCode, InputAtFault
 from plano.cli.tables import show_table
@@ -70,14 +70,25 @@ def _show(configuration: Configuration, catalog: Catalog) -> None:
         [(*_named(model), _spoken(model), _place(model), _key(model)) for model in catalog.models],
     )
     show_table("aliases", ("alias", "model"), [(alias, found.id) for alias, found in catalog.aliases.items()])
+    show_table("fallbacks", ("asked for by name", "then"), list(_fallbacks(catalog)))
     show_table(
         "routes",
         ("route", "models", "prefers"),
-        [
-            (route.name, ", ".join(found.id for found in route.candidates), route.prefer)
-            for route in catalog.routes
-        ],
+        [(route.name, _in_turn(route.candidates), route.prefer) for route in catalog.routes],
     )
+
+
+def _fallbacks(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Of entries, and of the aliases that have others than their targets' entries."""
+    for name, fallbacks in catalog.fallbacks.items():
+        yield name, _in_turn(fallbacks)
+    for alias, found in catalog.aliases.items():
+        if found.fallbacks != catalog.fallbacks.get(found.model.name, ()):
+            yield alias, _in_turn(found.fallbacks) or "none"
+
+
+def _in_turn(candidates: Sequence[Found]) -> str:
+    return ", ".join(found.id for found in candidates)
 
 
 def _named(model: Model) -> tuple[str, str]:

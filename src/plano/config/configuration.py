@@ -42,6 +42,14 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class NameAt:
+    """A model's name that the file refers to, and where."""
+
+    name: str
+    path: KeyPath
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderRow:
     """One entry of `model_providers`."""
 
@@ -55,6 +63,7 @@ class ProviderRow:
     http_host: str | None = None
     provider_interface: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fallbacks: tuple[NameAt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,8 @@ class Configuration:
     providers: tuple[ProviderRow, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Alias to target, both as written."""
+    alias_fallbacks: Mapping[str, tuple[NameAt, ...]] = field(default_factory=dict)
+    """Of those aliases that have fallbacks of their own, or say that they have none."""
     routes: tuple[RouteRow, ...] = ()
     routing: Routing = field(default_factory=Routing)
     overrides: Overrides = field(default_factory=Overrides)

@@ -24,7 +24,7 @@ SHOWN: Final = frozenset(
         "max_switch_spend_pct", "cache_read_discount", "random_sampling", "refresh_interval",
         "upstream_connect_timeout", "orchestrator_model_context_length", "max_retries", "models",
         "route_on_user_only", "route_explicit_models", "transport", "http_host", "tenant_header",
-        "min_prefix_tokens", "address", "embedded_threshold",
+        "min_prefix_tokens", "address", "embedded_threshold", "fallbacks",
     )
 )  # fmt: skip
 """Keys whose values may be repeated in a message."""

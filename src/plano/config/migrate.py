@@ -15,6 +15,7 @@ from plano.config.configuration import (
     DEFAULT_TIMEOUT_S,
     Configuration,
     Listener,
+    NameAt,
     ProviderRow,
     RouteRow,
 )
@@ -57,6 +58,7 @@ def migrate(source: str, sound: Sound, document: Document) -> Migration:
         Configuration(
             source,
             aliases={alias: row.target for alias, row in file.model_aliases.items()},
+            alias_fallbacks=_alias_fallbacks(sound),
             routing=file.routing,
             overrides=file.overrides,
             prompt_caching=file.prompt_caching,
@@ -66,7 +68,7 @@ def migrate(source: str, sound: Sound, document: Document) -> Migration:
     )
     listener = _listener(sound, migration)
     written = _providers(sound, migration)
-    providers = tuple(_provider_row(provider, path) for path, provider in written)
+    providers = tuple(_provider_row(provider, path, sound) for path, provider in written)
     migration.configuration = replace(
         migration.configuration,
         listener=listener,
@@ -139,7 +141,19 @@ def _providers(sound: Sound, migration: Migration) -> list[tuple[KeyPath, Provid
     return list(numbered(file.llm_providers, path, sound))
 
 
-def _provider_row(written: Provider, path: KeyPath) -> ProviderRow:
+def _alias_fallbacks(sound: Sound) -> dict[str, tuple[NameAt, ...]]:
+    return {
+        alias: _names_at(row.fallbacks, ("model_aliases", alias, "fallbacks"), sound)
+        for alias, row in sound.file.model_aliases.items()
+        if row.fallbacks is not None
+    }
+
+
+def _names_at(names: Iterable[str], path: KeyPath, sound: Sound) -> tuple[NameAt, ...]:
+    return tuple(NameAt(name, place) for place, name in numbered(names, path, sound))
+
+
+def _provider_row(written: Provider, path: KeyPath, sound: Sound) -> ProviderRow:
     return ProviderRow(
         written.model,
         written.name or written.model,
@@ -151,6 +165,7 @@ def _provider_row(written: Provider, path: KeyPath) -> ProviderRow:
         written.http_host,
         written.provider_interface,
         written.headers,
+        _names_at(written.fallbacks, (*path, "fallbacks"), sound),
     )
 
 
@@ -203,7 +218,7 @@ def _inline(
         if not said:
             said = True
             migration.warn(place, "deprecated form: write routing_preferences at the top", at_key=True)
-        row = _provider_row(provider, path)
+        row = _provider_row(provider, path, sound)
         for where, preference in numbered(provider.routing_preferences, place, sound):
             yield where, row, preference
 

@@ -110,6 +110,7 @@ class Provider(Strict):
     http_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:\[\]-]+$")] | None = None
     provider_interface: Interface | None = Field(None, description="what a custom provider speaks")
     headers: Headers = Field({}, description="more header fields for the provider", repr=False)
+    fallbacks: list[Text] = Field([], description="who answers in turn when it fails, asked for by name")
     routing_preferences: list[InlinePreference] = Field([], description="deprecated: use the top level's")
 
 
@@ -117,6 +118,7 @@ class Alias(Strict):
     """One more name for a model."""
 
     target: Text = Field(description="the name, the full model, or the bare id of a declared model")
+    fallbacks: list[Text] | None = Field(None, description="instead of the target's own; [] is none at all")
 
 
 class SelectionPolicy(Strict):

@@ -74,6 +74,11 @@ class Candidate:
     def of(cls, found: Found) -> Candidate:
         return cls(found.model, found.upstream_model, found.id)
 
+    @classmethod
+    def in_turn(cls, found: Found) -> tuple[Candidate, ...]:
+        """The model, then those that answer when it fails."""
+        return (cls.of(found), *map(cls.of, found.fallbacks))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -156,7 +156,9 @@ class Ladder:
         if model is None:
             return Decision((), None, (_NO_DEFAULT,))
         reason = Reason("default", "chose", f"{model.id!r} is declared as default")
-        return Decision((Candidate(model, model.upstream_model, model.id),), "default", (reason,))
+        fallbacks = self._catalog.fallbacks.get(model.name, ())
+        own = Candidate(model, model.upstream_model, model.id)
+        return Decision((own, *map(Candidate.of, fallbacks)), "default", (reason,))
 
 
 def nobody_decided(decision: Decision | None) -> NoModel:
@@ -176,9 +178,9 @@ def _decision_for(requested: RequestedModel, found: Found, elapsed_ms: float) ->
     because = f"{shown!r} {_HOW_NAMED[found.by]}"
     if found.by in ("alias", "catch_all"):
         passed = Reason("explicit", "abstained", f"{shown!r} is not a declared model", elapsed_ms=elapsed_ms)
-        return Decision((Candidate.of(found),), "alias", (passed, Reason("alias", "chose", because)))
+        return Decision(Candidate.in_turn(found), "alias", (passed, Reason("alias", "chose", because)))
     reason = Reason("explicit", "chose", because, elapsed_ms=elapsed_ms)
-    return Decision((Candidate.of(found),), "explicit", (reason,))
+    return Decision(Candidate.in_turn(found), "explicit", (reason,))
 
 
 def _kept(requested: str) -> Reason:

@@ -194,10 +194,12 @@ class Sessions:
         else:
             anew = "a new turn of the user's" if session.by_user_turn else "each request"
             reason = self._reason("abstained", "anew", f"{anew} is decided anew", route, began)
-        return Held(pin, (pinned, *self._others(route, pinned)), reason)
+        return Held(pin, (pinned, *self._others(route, found)), reason)
 
-    def _others(self, route: RouteName | None, pinned: Candidate) -> Sequence[Candidate]:
-        known = None if route is None else self._routes.named(route)
+    def _others(self, route: RouteName | None, pinned: Found) -> Sequence[Candidate]:
+        if route is None:
+            return [Candidate.of(each) for each in pinned.fallbacks]
+        known = self._routes.named(route)
         if known is None:
             return ()
         candidates = map(Candidate.of, known.candidates)

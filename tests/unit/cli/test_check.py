@@ -19,8 +19,11 @@ model_providers:
   - {model: openai/gpt-4o, access_key: sk-canary, default: true}
   - {model: anthropic/*, passthrough_auth: true}
   - {model: simulated/fast, base_url: "simulated://local?tokens_per_s=200"}
-  - {model: mine/m, provider_interface: openai, base_url: "http://[::1]:8000/api"}
-model_aliases: {quick: {target: fast}}
+  - {model: mine/m, provider_interface: openai, base_url: "http://[::1]:8000/api", fallbacks: [fast]}
+model_aliases:
+  quick: {target: fast}
+  sure: {target: m, fallbacks: [gpt-4o, fast]}
+  just: {target: m, fallbacks: []}
 routing_preferences: [{name: code, description: writing code, models: [gpt-4o, quick]}]
 """
 
@@ -68,6 +71,13 @@ def test_a_sound_configuration_is_shown_as_it_was_understood(tmp_path: Path, cap
         ["aliases:"],
         ["alias", "model"],
         ["quick", "simulated/fast"],
+        ["sure", "mine/m"],
+        ["just", "mine/m"],
+        ["fallbacks:"],
+        ["asked for by name", "then"],
+        ["mine/m", "simulated/fast"],
+        ["sure", "openai/gpt-4o, simulated/fast"],
+        ["just", "none"],
         ["routes:"],
         ["route", "models", "prefers"],
         ["code", "openai/gpt-4o, simulated/fast", "none"],
