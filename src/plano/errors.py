@@ -94,8 +94,15 @@ class InvalidAffinityId(CallerError):
     status = 400
 
 
+class Unauthenticated(CallerError):
+    """No gateway key, or none that is configured, where the listener asks for one."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
 class ModelNotFound(CallerError):
-    """A model name that nothing declared answers to."""
+    """A model name that nothing declared answers to, or nothing that the caller's key may use."""
 
     code = "model_not_found"
     status = 404
@@ -152,6 +159,31 @@ class HeadersTooLarge(CallerError):
 
     code = "headers_too_large"
     status = 431
+
+
+class KeyExhausted(CallerError):
+    """A gateway key has had what it may have for now: `retry_after_s` says for how long."""
+
+    def __init__(self, message: str, *, key: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.key = key
+        """By its name in the configuration."""
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(KeyExhausted):
+    """More requests or tokens in a minute, or more requests at a time, than the key may have."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+
+
+class QuotaExceeded(KeyExhausted):
+    """The key has spent what it may spend in a day."""
+
+    code = "insufficient_quota"
+    status = 429
+    is_lasting = True
 
 
 class ClientLeft(CallerError):
@@ -258,6 +290,7 @@ ALL: tuple[type[PlanoError], ...] = (
     NoModel,
     DialectNotSpoken,
     InvalidAffinityId,
+    Unauthenticated,
     ModelNotFound,
     NotFound,
     MethodNotAllowed,
@@ -265,6 +298,8 @@ ALL: tuple[type[PlanoError], ...] = (
     BodyTooLarge,
     TargetTooLong,
     UnsupportedEncoding,
+    RateLimited,
+    QuotaExceeded,
     HeadersTooLarge,
     ClientLeft,
     Internal,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from plano.catalog import linking
 from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Route, is_same, others_than
+from plano.catalog.gateway_keys import faults_of_keys
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.prices import any_priced
 from plano.catalog.providers import Provider, UnusableUrl, custom_provider, endpoints, known_providers
@@ -70,6 +71,8 @@ class _Linking:
         router_model = self._router_model(named)
         if router_model is None and self.configuration.router_prompt is not None:
             self._warn(("routing", "router_prompt"), "no effect: there is no served router model to ask")
+        for path, message in faults_of_keys(self.configuration, named, self._is_lost):
+            self._wrong(path, message)
         return Catalog(models, aliases, routes, router_model, fallbacks)
 
     # --- models ---

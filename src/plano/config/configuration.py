@@ -27,6 +27,25 @@ DEFAULT_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One entry of a listener's `keys`."""
+
+    name: str
+    digest: bytes
+    """SHA-256 of the key."""
+    path: KeyPath
+    owner: str | None = None
+    models: tuple[str, ...] | None = None
+    """As written; None: all."""
+    paths: tuple[KeyPath, ...] = ()
+    """Where each of the models is written."""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_concurrent: int | None = None
+    max_usd_per_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """The one listener that serves models."""
 
@@ -39,6 +58,8 @@ class Listener:
     limits: Mapping[str, float | int] = field(default_factory=dict)
     """Limits that were given, under their names in the file; seconds, bytes and counts."""
     max_retries: int | None = None
+    keys: tuple[KeyRow, ...] | None = None
+    """Who may ask; None: anybody."""
 
 
 @dataclass(frozen=True, slots=True)

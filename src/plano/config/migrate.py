@@ -14,6 +14,7 @@ from plano.config.configuration import (
     DEFAULT_PORT,
     DEFAULT_TIMEOUT_S,
     Configuration,
+    KeyRow,
     Listener,
     NameAt,
     ProviderRow,
@@ -24,6 +25,7 @@ from plano.config.limits import NAMES, read_limits
 from plano.config.model_names import is_wildcard
 from plano.config.problems import KeyPath, Problem
 from plano.config.schema import (
+    GatewayKey,
     InlinePreference,
     LegacyListener,
     LegacyListeners,
@@ -97,7 +99,32 @@ def _listener(sound: Sound, migration: Migration) -> Listener:
     ]
     for path, _ in ours[1:]:
         migration.wrong(path, "expected one listener of type 'model'; got another one")
-    return _model_listener(*ours[0], migration) if ours else Listener()
+    if not ours:
+        return Listener()
+    path, row = ours[0]
+    return replace(_model_listener(path, row, migration), keys=_keys(row, (*path, "keys"), sound))
+
+
+def _keys(written: WrittenListener, path: KeyPath, sound: Sound) -> tuple[KeyRow, ...] | None:
+    if written.keys is None:
+        return None
+    return tuple(_key_row(row, place, sound) for place, row in numbered(written.keys, path, sound))
+
+
+def _key_row(written: GatewayKey, path: KeyPath, sound: Sound) -> KeyRow:
+    models = None if written.models is None else list(numbered(written.models, (*path, "models"), sound))
+    return KeyRow(
+        written.name,
+        bytes.fromhex(written.hash.removeprefix("sha256:")),
+        path,
+        written.owner,
+        None if models is None else tuple(model for _, model in models),
+        () if models is None else tuple(place for place, _ in models),
+        written.requests_per_minute,
+        written.tokens_per_minute,
+        written.max_concurrent,
+        written.max_usd_per_day,
+    )
 
 
 def _legacy_listener(written: LegacyListener) -> Listener:

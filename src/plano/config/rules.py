@@ -6,6 +6,7 @@ providers' table or the linked names is checked by the catalog.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ from plano.config.texts import read_bytes
 from plano.redis_url import AddressInvalid, parse_address
 
 Fault = tuple[KeyPath, str]
+_OWNER: Final = re.compile(r"[\x21-\x7e]{1,256}")
+"""What a tenant of sessions may be called."""
 _EVERYWHERE: Final = ("0.0.0.0", "::", "*")  # noqa: S104 - recognised, not bound
 
 
@@ -146,6 +149,41 @@ def limits_once(configuration: Configuration, _: Sound) -> Iterator[Fault]:
             yield path, "expected this limit once; overrides.upstream_connect_timeout sets it too"
 
 
+def gateway_keys(configuration: Configuration, _: Sound) -> Iterator[Fault]:
+    """A key is one caller's, and says whose sessions its requests are."""
+    rows = configuration.listener.keys or ()
+    yield from _given_twice(
+        configuration,
+        [((*row.path, "name"), row.name) for row in rows],
+        "Duplicate key name {name} (first on line {line})",
+    )
+    yield from _given_twice(
+        configuration,
+        [((*row.path, "hash"), row.digest.hex()) for row in rows],
+        "expected each key once; got this one again (first on line {line})",
+    )
+    for row in rows:
+        owner = row.owner or row.name
+        if not _OWNER.fullmatch(owner):
+            path = (*row.path, "name" if row.owner is None else "owner")
+            yield path, "expected 1 to 256 visible ASCII characters, as this tells sessions apart; got others"
+    header = configuration.routing.session_cache.tenant_header
+    if configuration.listener.keys is not None and header is not None:
+        yield (
+            ("routing", "session_cache", "tenant_header"),
+            "expected none beside the listener's keys: whose session it is, is said by a key's owner",
+        )
+
+
+def keys_elsewhere(_: Configuration, sound: Sound) -> Iterator[Fault]:
+    """Only one listener is served, and only there are callers asked for a key."""
+    if sound.file.listeners is None or isinstance(sound.file.listeners, LegacyListeners):
+        return
+    for path, row in numbered(sound.file.listeners, ("listeners",), sound):
+        if row.type != "model" and row.keys is not None:
+            yield (*path, "keys"), "expected keys at the listener of type 'model' alone: no other is served"
+
+
 def session_cache(configuration: Configuration, _: Sound) -> Iterator[Fault]:
     """Redis is somewhere."""
     cache = configuration.routing.session_cache
@@ -258,6 +296,8 @@ RULES: Final[tuple[Callable[[Configuration, Sound], Iterator[Fault]], ...]] = (
     one_default,
     ports,
     limits_once,
+    gateway_keys,
+    keys_elsewhere,
     session_cache,
     metrics_sources,
     state_storage,

@@ -41,6 +41,7 @@ Interface = Literal[
 ]  # fmt: skip
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_HASH: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _FRAMING: Final = frozenset(
     (
         "host",
@@ -64,6 +65,12 @@ def _read_secret(value: object) -> Secret:
     if not value.isascii() or not value.isprintable():
         raise expected("visible ASCII characters only, as header fields take no others")
     return Secret(value)
+
+
+def _read_hash(value: object) -> object:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise expected("sha256: and 64 hex digits, as plano keys prints them (never the key itself)")
+    return value
 
 
 def _check_header_name(value: str) -> str:
@@ -286,6 +293,23 @@ class Tracing(Strict):
     exporters: list[Exporter] = Field([])
 
 
+class GatewayKey(Strict):
+    """Somebody who may ask, and for how much."""
+
+    name: Name = Field(description="what logs and messages call it")
+    hash: Annotated[str, BeforeValidator(_read_hash), WithJsonSchema({"type": "string"})] = Field(
+        description="what plano keys new prints: the key itself is written nowhere"
+    )
+    owner: Text | None = Field(None, description="whose sessions its requests are; the name unless given")
+    models: list[Text] | None = Field(
+        None, min_length=1, description="names, aliases, or patterns such as openai/*; all unless given"
+    )
+    requests_per_minute: Annotated[Whole, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[Whole, Field(ge=1)] | None = None
+    max_concurrent: Annotated[Whole, Field(ge=1)] | None = None
+    max_usd_per_day: Annotated[Number, Field(ge=0.01)] | None = None
+
+
 class Listener(Strict):
     """A port to serve on. The one of type `model` is this router's."""
 
@@ -296,6 +320,9 @@ class Listener(Strict):
     timeout: Duration | None = None
     max_retries: Annotated[Whole, Field(ge=0)] | None = None
     limits: dict[str, Any] = Field({}, description="limits of the edges, by name: body_bytes: 64MiB")
+    keys: list[GatewayKey] | None = Field(
+        None, min_length=1, description="who may ask; anybody who reaches the port unless given"
+    )
     router: Literal["plano_orchestrator_v1"] | None = None
     agents: list[ListenerAgent] = Field([])
     input_filters: list[Text] = Field([])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from plano.catalog.allowance import Allowance
 from plano.chat.dialect import Dialect
 from plano.exchange.record import ExchangeRecord
 from plano.exchange.sessions import Claim
@@ -36,3 +37,5 @@ class Ask(msgspec.Struct):
     """What the head says about the session; None: the request stands alone."""
     telling: Telling | None = None
     """None: the decision is carried out, and told in a few fields."""
+    allowance: Allowance | None = None
+    """What the caller may use; None: everything that is declared."""

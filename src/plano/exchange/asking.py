@@ -6,6 +6,7 @@ The proxied paths, the decision endpoints and the in-process router all read it 
 
 from __future__ import annotations
 
+from plano.catalog.allowance import Allowance
 from plano.exchange.ports import Aside
 from plano.exchange.sessions import Claim, SessionFinder
 from plano.routing.asked import Asked, Reading
@@ -40,12 +41,19 @@ class Asking:
             return None
         return self._inline.read(raw)
 
-    async def asked(self, head: Head, codec: Codec, routes: RouteSet | None, claim: Claim | None) -> Asked:
+    async def asked(
+        self,
+        head: Head,
+        codec: Codec,
+        routes: RouteSet | None,
+        claim: Claim | None,
+        allowance: Allowance | None = None,
+    ) -> Asked:
         """Raises InvalidRequest for a conversation that had to be read and cannot be."""
         session = None
         if claim is not None:
             session = await self._finder.find(claim, len(head.body), lambda: codec.conversation(head))
-        return Asked(head.model, self._reading(head, codec), routes, session)
+        return Asked(head.model, self._reading(head, codec), routes, session, allowance)
 
     def _reading(self, head: Head, codec: Codec) -> Reading:
         def words() -> tuple[Utterance, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from plano.catalog.allowance import Allowance
 from plano.routing.route_set import RouteSet
 from plano.routing.session import Session
 from plano.routing.utterance import Utterance
@@ -34,3 +35,5 @@ class Asked:
     """The routes that the request brings, which replace the configured ones; None: it brings none."""
     session: Session | None = None
     """The session that the request belongs to; None: it stands alone."""
+    allowance: Allowance | None = None
+    """What its caller may use; None: everything that is declared."""

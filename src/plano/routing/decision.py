@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import Found, Model
 from plano.catalog.names import ModelId, RouteName
 from plano.routing.session import Account
@@ -100,3 +101,10 @@ class Decision:
     """What the router would have had, where the session stays on its model nevertheless."""
     account: Account | None = None
     """What a session's account is written from, once the request was answered; None: none is kept."""
+
+
+def allowed(candidates: tuple[Candidate, ...], allowance: Allowance | None) -> tuple[Candidate, ...]:
+    """Those that the caller may use, in their order; the same object where that is all of them."""
+    if allowance is None or all(allowance.allows(each.model, each.id) for each in candidates):
+        return candidates
+    return tuple(each for each in candidates if allowance.allows(each.model, each.id))

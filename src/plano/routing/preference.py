@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName
 from plano.routing import policy
 from plano.routing.asked import Asked
-from plano.routing.decision import Candidate, Kind, Reason
+from plano.routing.decision import Candidate, Kind, Reason, allowed
 from plano.routing.ports import Quotes, RouteClassifier
 from plano.routing.route_set import RouteSet
 from plano.routing.utterance import Utterance
@@ -24,6 +25,8 @@ RESERVED_S = 0.1
 """Of the time for a decision, what the first router leaves for the one that answers in its place."""
 RESERVED_SHARE = 0.25
 """The most that may be reserved of a short time."""
+
+NONE_ALLOWED = "the caller's key may use none of its models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,15 @@ class Preference:
         if not conversation:
             because = "the conversation has no words of the user to route by"
             return self._abstained("nothing_to_read", because, began)
-        return await self._ask(conversation, routes, began)
+        return await self._ask(conversation, routes, asked.allowance, began)
 
-    async def _ask(self, conversation: Sequence[Utterance], routes: RouteSet, began: float) -> Preferred:
+    async def _ask(
+        self,
+        conversation: Sequence[Utterance],
+        routes: RouteSet,
+        allowance: Allowance | None,
+        began: float,
+    ) -> Preferred:
         passed: dict[str, str] = {}
         deadline = began + self._timeout_s
         last = len(self._classifiers) - 1
@@ -90,25 +99,32 @@ class Preference:
                 case NoneFits():
                     return self._none_fits(verdict, classifier.name, passed, began)
                 case Matched():
-                    return self._matched(verdict, classifier.name, routes, passed, began)
+                    return self._matched(verdict, classifier.name, routes, allowance, passed, began)
                 case _:
                     assert_never(verdict)
         return self._abstained("unable", "; ".join(_in_words(passed)), began, tuple(passed))
 
     def _matched(
-        self, verdict: Matched, router: str, routes: RouteSet, passed: Mapping[str, str], began: float
+        self,
+        verdict: Matched,
+        router: str,
+        routes: RouteSet,
+        allowance: Allowance | None,
+        passed: Mapping[str, str],
+        began: float,
     ) -> Preferred:
         route = routes.named(verdict.route)
         if route is None:  # a router can only pick among the routes of this request
             because = f"{router} named a route that was not asked about"
             return self._abstained("unable", because, began, (*passed, router))
         known = self._candidates.get(route.name) if routes is self.routes else None
-        candidates = policy.order(known or _candidates(route), self._quotes, route.prefer)
-        order = policy.in_words(candidates, self._quotes, route.prefer)
+        usable = allowed(known or _candidates(route), allowance)
+        candidates = policy.order(usable, self._quotes, route.prefer)
+        order = policy.in_words(candidates, self._quotes, route.prefer) if usable else NONE_ALLOWED
         because = "; ".join([f"the route that fits best{_instead(passed)}", *([order] if order else [])])
         reason = Reason(
             "preference",
-            "chose",
+            "chose" if usable else "abstained",
             because,
             route.name,
             verdict.score,

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import NOT_NAMED, Catalog, Found, Missing
 from plano.catalog.names import RequestedModel
 from plano.errors import ModelNotFound, NoModel
 from plano.routing.asked import Asked
-from plano.routing.decision import Candidate, Decision, Reason
+from plano.routing.decision import Candidate, Decision, Reason, allowed
 from plano.routing.preference import Preference
 from plano.routing.session import Session
-from plano.routing.sessions import Held, Sessions
+from plano.routing.sessions import Held, NotHeld, Sessions
 
 MOST_REMEMBERED = 4096
 """Decisions kept for names; wildcard members can be any number."""
@@ -41,6 +42,8 @@ _UNNAMED = (
 )
 _NO_ROUTES = Reason("preference", "abstained", "no routes are configured")
 _NO_DEFAULT = Reason("default", "abstained", "no model is declared as default")
+_DEFAULT_NOT_ALLOWED = Reason("default", "abstained", "the caller's key may not use the default model")
+_PIN_NOT_ALLOWED = "the session's model is none that the caller's key may use"
 
 
 class Ladder:
@@ -69,21 +72,26 @@ class Ladder:
         self._remembered: dict[str, Decision] = {}
 
     def at_once(
-        self, requested: str | None, *, brings_routes: bool = False, in_session: bool = False
+        self,
+        requested: str | None,
+        *,
+        brings_routes: bool = False,
+        in_session: bool = False,
+        allowance: Allowance | None = None,
     ) -> Decision | None:
         """The decision for a request that names `requested` (None: no model named), when nobody has to be
         asked for it; None: `decide` must. `brings_routes`: the request has routes of its own; `in_session`:
-        it may belong to a session.
+        it may belong to a session; `allowance`: what its caller may use, None: everything.
 
-        Raises ModelNotFound for a name that nothing answers to.
+        Raises ModelNotFound for a name that nothing answers to, or nothing that the caller may use.
         """
         may_route = self._has_routes or (brings_routes and self._preference is not None)
         if requested is None or requested in NOT_NAMED:
             may_stay = in_session and self._sessions is not None
-            return None if may_route or may_stay else self._unrouted
+            return None if may_route or may_stay else _within(self._unrouted, allowance)
         if may_route and self._routes_explicit:
             return None
-        return self._named(requested)
+        return self._named(requested, allowance)
 
     async def decide(self, asked: Asked) -> Decision:
         """The decision. Its candidates are empty when nobody decided.
@@ -92,7 +100,10 @@ class Ladder:
         """
         brings_routes = asked.routes is not None
         decision = self.at_once(
-            asked.requested, brings_routes=brings_routes, in_session=asked.session is not None
+            asked.requested,
+            brings_routes=brings_routes,
+            in_session=asked.session is not None,
+            allowance=asked.allowance,
         )
         if decision is not None:
             return decision
@@ -110,7 +121,7 @@ class Ladder:
         requested: str | None,
         before: tuple[Reason, ...],
     ) -> Decision:
-        looked = await sessions.look(session)
+        looked = _pin_within(await sessions.look(session), asked.allowance)
         before = (*before, looked.reason)
         if isinstance(looked, Held) and session.follows:
             decision = sessions.followed(session, before, looked)
@@ -118,7 +129,10 @@ class Ladder:
             decision = await self._routed(asked, requested, before)
             if isinstance(looked, Held):
                 decision = sessions.judged(session, decision, looked)
-            decision = await sessions.keep(session, decision, looked)
+            kept = await sessions.keep(session, decision, looked)
+            # Another request of the session may have been first, whose caller may use other models.
+            if _leads_within(kept, asked.allowance):
+                decision = _within(kept, asked.allowance)
         return replace(decision, session_id=session.id)
 
     async def _routed(self, asked: Asked, requested: str | None, before: tuple[Reason, ...]) -> Decision:
@@ -131,25 +145,44 @@ class Ladder:
             reasons = (*before, preferred.reason)
             if preferred.candidates:
                 return Decision(preferred.candidates, "preference", reasons, preferred.route)
-        otherwise = self._default if requested is None else self._named(requested)
+        if requested is None:
+            otherwise = _within(self._default, asked.allowance)
+        else:
+            otherwise = self._named(requested, asked.allowance)
         return replace(otherwise, reasons=(*reasons, *otherwise.reasons))
 
-    def _named(self, requested: str) -> Decision:
+    def _named(self, requested: str, allowance: Allowance | None) -> Decision:
         decision = self._remembered.get(requested)
         if decision is None:
-            decision = self._decide_name(RequestedModel(requested))
+            decision = self._decide_name(RequestedModel(requested), allowance)
             if len(requested) <= LONGEST_REMEMBERED:
                 if len(self._remembered) >= MOST_REMEMBERED:
                     self._remembered.clear()
                 self._remembered[requested] = decision
-        return decision
+        if allowance is None:
+            return decision
+        if not _leads_within(decision, allowance):
+            # To this caller it is not there, so that nothing tells what others have.
+            raise ModelNotFound(_not_found(RequestedModel(requested), Missing()), param="model")
+        return _within(decision, allowance)
 
-    def _decide_name(self, requested: RequestedModel) -> Decision:
+    def _decide_name(self, requested: RequestedModel, allowance: Allowance | None) -> Decision:
         began = self._now()
         found = self._catalog.find(requested)
         if isinstance(found, Missing):
+            if allowance is not None:
+                found = self._shown_to(allowance, found)
             raise ModelNotFound(_not_found(requested, found), param="model")
         return _decision_for(requested, found, (self._now() - began) * 1000.0)
+
+    def _shown_to(self, allowance: Allowance, missing: Missing) -> Missing:
+        """Without names that the caller may not use."""
+
+        def may(name: str) -> bool:
+            found = self._catalog.find(name)
+            return isinstance(found, Found) and allowance.allows(found.model, found.id)
+
+        return Missing(tuple(filter(may, missing.near)), tuple(filter(may, missing.ambiguous)))
 
     def _last_resort(self) -> Decision:
         model = self._catalog.default
@@ -159,6 +192,40 @@ class Ladder:
         fallbacks = self._catalog.fallbacks.get(model.name, ())
         own = Candidate(model, model.upstream_model, model.id)
         return Decision((own, *map(Candidate.of, fallbacks)), "default", (reason,))
+
+
+def _leads_within(decision: Decision, allowance: Allowance | None) -> bool:
+    """Whether the caller may use the model that the decision prefers."""
+    if allowance is None or not decision.candidates:
+        return True
+    first = decision.candidates[0]
+    return allowance.allows(first.model, first.id)
+
+
+def _within(decision: Decision, allowance: Allowance | None) -> Decision:
+    """The decision without fallbacks that the caller may not use; none at all where the default is what they
+    may not use."""
+    if allowance is None:
+        return decision
+    if not _leads_within(decision, allowance):
+        return Decision((), None, (*decision.reasons[:-1], _DEFAULT_NOT_ALLOWED))
+    candidates = allowed(decision.candidates, allowance)
+    ranked = None if decision.ranked is None else allowed(decision.ranked, allowance)
+    if candidates is decision.candidates and ranked is decision.ranked:
+        return decision
+    return replace(decision, candidates=candidates, ranked=ranked)
+
+
+def _pin_within(looked: Held | NotHeld, allowance: Allowance | None) -> Held | NotHeld:
+    """A pin on a model that the caller may not use is none for them, and stays for those who may."""
+    if allowance is None or not isinstance(looked, Held):
+        return looked
+    pinned = looked.candidates[0]
+    if not allowance.allows(pinned.model, pinned.id):
+        elapsed_ms = looked.reason.elapsed_ms
+        reason = Reason("affinity", "abstained", _PIN_NOT_ALLOWED, kind="stale", elapsed_ms=elapsed_ms)
+        return NotHeld(reason, may_keep=False)
+    return replace(looked, candidates=allowed(looked.candidates, allowance))
 
 
 def nobody_decided(decision: Decision | None) -> NoModel:
