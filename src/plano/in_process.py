@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -41,6 +42,9 @@ DialectName = Literal["openai_chat", "anthropic_messages", "openai_responses"]
 Message = Mapping[str, object]
 Result = TypeVar("Result")
 
+LONGEST_END_S = 5.0
+"""How long letting go of a router may hold up whoever does it; its thread then ends without them."""
+
 _LIST_OF_TURNS: Mapping[Dialect, str] = {
     Dialect.OPENAI_CHAT: "messages",
     Dialect.ANTHROPIC_MESSAGES: "messages",
@@ -51,20 +55,27 @@ _LIST_OF_TURNS: Mapping[Dialect, str] = {
 class Router:
     """Decides which model should answer a conversation, as the gateway would with the same configuration.
 
-    Use it as a context manager, or call `close`. Every method may be called from any thread.
+    Use it as a context manager, or call `close`; one that is forgotten is closed with its last reference, or
+    with the program. Every method may be called from any thread, and none after a fork.
     """
 
     def __init__(
         self, configuration: Configuration, catalog: Catalog, *, environment: Mapping[str, str] | None = None
     ) -> None:
         """`environment`: where proxy variables are read; None: the process's own."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="plano-router", daemon=True)
-        self._thread.start()
-        self._is_closed = False
         self.warnings = configuration.warnings
         """What the gateway would say about this configuration when it starts."""
-        self._life = self._run(_Life.begun(configuration, catalog, _given(environment))).result()
+        self._loop = loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=_turn, args=(loop,), name="plano-router", daemon=True)
+        thread.start()
+        self._process = os.getpid()
+        beginning = _Life.begun(configuration, catalog, _given(environment))
+        try:
+            self._life = asyncio.run_coroutine_threadsafe(beginning, loop).result()
+        except BaseException:
+            loop.call_soon_threadsafe(loop.stop)
+            raise
+        self._end = weakref.finalize(self, _end, self._life, loop, thread, self._process)
 
     @classmethod
     def from_file(
@@ -125,14 +136,9 @@ class Router:
         return self._run(self._life.deciding.preference.choose(asked)).result()
 
     def close(self) -> None:
-        """Let go of the model, the connections and the thread. Idempotent."""
-        if self._is_closed:
-            return
-        self._run(self._life.end()).result()
-        self._is_closed = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Let go of the model, the connections and the thread. Idempotent. Questions that nobody has answered
+        yet are cancelled."""
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -158,10 +164,42 @@ class Router:
         )
 
     def _run(self, work: Coroutine[object, object, Result]) -> Future[Result]:
-        if self._is_closed:
-            work.close()
-            raise RuntimeError("this router is closed; make a new one")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        problem = "this router is closed; make a new one"
+        if os.getpid() != self._process:
+            problem = "this router was made in another process, before a fork; make one in each process"
+        elif self._end.alive:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise RuntimeError(problem)
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped, and cancel what is still waited for."""
+    try:
+        loop.run_forever()
+        loop.run_until_complete(_cancel_others())
+    finally:
+        loop.close()
+
+
+async def _cancel_others() -> None:
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others)
+
+
+def _end(life: _Life, loop: asyncio.AbstractEventLoop, thread: threading.Thread, process: int) -> None:
+    """End a router's life, its loop and its thread. The garbage collector may call it in any thread, that one
+    too; in a fork there is nothing to end."""
+    if os.getpid() != process:
+        loop.set_exception_handler(lambda _loop, _context: None)  # its tasks went with its thread: no mistake
+        return
+    ending = asyncio.run_coroutine_threadsafe(life.end(), loop)
+    ending.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+    if threading.current_thread() is not thread:
+        ending.result(LONGEST_END_S)
+        thread.join(LONGEST_END_S)
 
 
 class _Life:
