@@ -3,24 +3,20 @@
 Start: alarms, recording, pools, exchange, listeners; ready when the listeners listen. Stop in
 the opposite order: readiness off, every answer announces its connection's end, idle connections
 close after a grace in which clients learn of it, what still runs at the drain limit is ended
-with an error its client can read.
+with an error its client can read. In between another configuration may take over (`reload`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 from plano.catalog.catalog import Catalog
 from plano.config.load import Configuration
-from plano.deciding import Deciding
-from plano.exchange.exchange import Exchange, Timing
+from plano.exchange.record import ExchangeRecord
 from plano.http1.alarms import Alarms
 from plano.http1.limits import ServerLimits
 from plano.http1.server import Server
@@ -29,15 +25,10 @@ from plano.observe.gauges import Gauges
 from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
-from plano.observe.routing_counts import RoutingCounter
-from plano.observe.session_log import AppendedFile, SessionLog
-from plano.outward import Outward
 from plano.routing.affinity import StoreState
 from plano.routing.ports import AffinityStore
 from plano.server.admin import Admin, Render
-from plano.server.app import App
-from plano.server.inference import Sessions
-from plano.stores.memory import MemoryStore
+from plano.serving import Serving, beforehand, new_request_id
 
 event_loop: Callable[[], asyncio.AbstractEventLoop]
 """uvloop's where it is installed, else the standard one: it is faster, and nothing depends on it."""
@@ -69,76 +60,22 @@ class Options:
 
 
 class Gateway:
-    """A running worker: one listener, its pools, its recording."""
+    """A running worker: one listener, its recording, and the configuration that serves."""
 
     def __init__(self, configuration: Configuration, catalog: Catalog, options: Options) -> None:
         self._loop = asyncio.get_running_loop()
-        self._configuration = configuration
+        self._options = options
         self.state: Literal["starting", "ready", "draining", "stopped"] = "starting"
         self._alarms = Alarms(self._loop)
         self.in_flight = InFlight()
-        self._outward = Outward(configuration, catalog, alarms=self._alarms, environment=options.environment)
-        self._deciding = Deciding(
-            configuration,
-            catalog,
-            upstreams=self._outward.upstreams,
-            alarms=self._alarms,
-            environment=options.environment,
-        )
-        self._session_logs = _session_logs(configuration)
-        self.recording = self._recording(catalog, options)
+        self._serving = Serving(configuration, catalog, alarms=self._alarms, environment=options.environment)
+        self._replaced: dict[Serving, asyncio.Task[None]] = {}
+        """Those whose requests have not all ended, each with who waits for that."""
+        self._metrics = Metrics((model.id for model in catalog.models), self._serving.routing_counter())
+        self.recording = self._recording(options)
         self.limits = _within(options.most_connections, configuration.server_limits)
-        self.server = self._server(catalog, self._exchange())
-        self._listener: asyncio.Server | None = None
-
-    # -- construction
-
-    def _recording(self, catalog: Catalog, options: Options) -> Recording:
-        writer = LogWriter(DescriptorOutput(options.log_descriptor))
-        return Recording(
-            access_log=AccessLog(writer, options.log_format),
-            metrics=Metrics((model.id for model in catalog.models), _routing_counter(self._deciding)),
-            in_flight=self.in_flight,
-            call_later=self._loop.call_later,
-            others=(self._deciding, *self._session_logs),
-            gauges=partial(_gauges, self._deciding),
-        )
-
-    def _exchange(self) -> Exchange:
-        limits = self._configuration.client_limits
-        return Exchange(
-            ladder=self._deciding.ladder,
-            asking=self._deciding.asking,
-            health=self._deciding.health,
-            upstreams=self._outward.upstreams,
-            recorder=self.recording,
-            timing=Timing(
-                limits.first_byte_s, limits.exchange_s, limits.reply_bytes, limits.first_byte_with_another_s
-            ),
-            now=time.monotonic,
-            today=time.time,
-        )
-
-    def _sessions(self) -> Sessions:
-        header = self._configuration.routing.session_cache.tenant_header
-        return Sessions(
-            None if header is None else header.lower().encode("ascii"),
-            self._deciding.session_rules.are_implicit,
-        )
-
-    def _server(self, catalog: Catalog, exchange: Exchange) -> Server:
-        app = App(
-            catalog=catalog,
-            exchange=exchange,
-            sessions=self._sessions(),
-            recorder=self.recording,
-            is_ready=self.is_ready,
-            affinity=lambda: self.affinity,
-            new_id=new_request_id,
-            now=time.monotonic,
-            today=time.time,
-        )
-        return Server(
+        app = self._serving.app(self.recording, self.is_ready)
+        self.server = Server(
             app.handle,
             refuse=app.refuse,
             defect=app.defect,
@@ -146,7 +83,31 @@ class Gateway:
             in_flight=self.in_flight,
             alarms=self._alarms,
             loop=self._loop,
+            under_way=self._serving.under_way,
         )
+        self._listener: asyncio.Server | None = None
+
+    def _recording(self, options: Options) -> Recording:
+        writer = LogWriter(DescriptorOutput(options.log_descriptor))
+        return Recording(
+            access_log=AccessLog(writer, options.log_format),
+            metrics=self._metrics,
+            in_flight=self.in_flight,
+            call_later=self._loop.call_later,
+            others=(_Told(self._learn), _Told(self._log_sessions)),
+            gauges=self._gauges,
+        )
+
+    # -- told to whoever serves at that moment
+
+    def _learn(self, records: Sequence[ExchangeRecord]) -> None:
+        self._serving.deciding.take(records)
+
+    def _log_sessions(self, records: Sequence[ExchangeRecord]) -> None:
+        self._serving.log_sessions(records)
+
+    def _gauges(self) -> Gauges:
+        return self._serving.gauges()
 
     # -- life
 
@@ -156,22 +117,76 @@ class Gateway:
     @property
     def store(self) -> AffinityStore:
         """Where sessions' pins are kept."""
-        return self._deciding.store
+        return self._serving.deciding.store
 
     @property
     def affinity(self) -> StoreState:
         """How the store of pins is doing."""
-        return self._deciding.store.state
+        return self.store.state
+
+    @property
+    def replaced(self) -> int:
+        """Configurations that were replaced and still have requests."""
+        return len(self._replaced)
 
     def load(self) -> None:
         """Load now what would hold up the event loop when it was first needed. For who serves at once."""
-        self._deciding.load()
+        self._serving.load()
 
     async def listen(self, listening: socket.socket) -> None:
         """Serve what connects to `listening`, a bound socket; ready from then on."""
         self._listener = await self._loop.create_server(self.server.protocol, sock=listening, backlog=BACKLOG)
-        self._deciding.start()
+        self._serving.start()
         self.state = "ready"
+
+    async def reload(self, configuration: Configuration, catalog: Catalog) -> None:
+        """Give every further request to another configuration; one at a time.
+
+        What is under way stays with the one it has, counts and connections of clients stay. Raises OSError
+        where a file that it names cannot be read; then nothing has changed.
+        """
+        before, environment = self._serving, self._options.environment
+        context = await beforehand(configuration, catalog)
+        serving = Serving(
+            configuration,
+            catalog,
+            alarms=self._alarms,
+            environment=environment,
+            context=context,
+            before=before,
+        )
+        await self._loop.run_in_executor(None, serving.load)
+        if self.state != "ready":
+            others = [before, *self._replaced]
+            await serving.close(others)
+            serving.close_log(LAST_WORDS_S, others)
+            return
+        serving.start()
+        self._swap(serving)
+        self._replaced[before] = self._loop.create_task(self._outlive(before), name="replaced configuration")
+
+    def _swap(self, serving: Serving) -> None:
+        """One step: nothing runs between."""
+        self.recording.flush()  # what has ended is told to whom it ended with
+        self._serving = serving
+        self.limits = _within(self._options.most_connections, serving.configuration.server_limits)
+        self._metrics.configure((model.id for model in serving.catalog.models), serving.routing_counter())
+        app = serving.app(self.recording, self.is_ready)
+        self.server.replace(
+            app.handle,
+            refuse=app.refuse,
+            defect=app.defect,
+            limits=self.limits,
+            under_way=serving.under_way,
+        )
+
+    async def _outlive(self, serving: Serving) -> None:
+        """Close a replaced configuration once its last request has ended."""
+        await serving.under_way.none.wait()
+        del self._replaced[serving]
+        others = [self._serving, *self._replaced]
+        await serving.close(others)
+        await self._loop.run_in_executor(None, serving.close_log, LAST_WORDS_S, others)
 
     async def stop(self, *, grace_s: float | None = None, hurry: asyncio.Event | None = None) -> int:
         """Drain and end; how many answers had to be cut short.
@@ -197,14 +212,31 @@ class Gateway:
         self.server.cancel_active()
         await _first((self.server.idle,), LAST_WORDS_S)
         self.server.abort()
-        await self._deciding.close()
-        await self._outward.close()
-        self.recording.close()
-        for log in self._session_logs:
-            log.close(LAST_WORDS_S)
+        await self._close()
         self._alarms.close()
         self.state = "stopped"
         return cut_short
+
+    async def _close(self) -> None:
+        """End every configuration, the one that serves last."""
+        waiting = tuple(self._replaced.values())
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting)
+        remaining = [*self._replaced, self._serving]
+        for number, serving in enumerate(remaining, 1):
+            await serving.close(remaining[number:])
+        self.recording.close()
+        for number, serving in enumerate(remaining, 1):
+            serving.close_log(LAST_WORDS_S, remaining[number:])
+
+
+class _Told:
+    """A reader of records."""
+
+    def __init__(self, take: Callable[[Sequence[ExchangeRecord]], None]) -> None:
+        self.take = take
 
 
 class AdminListener:
@@ -246,26 +278,6 @@ def _rendered(snapshot: Snapshot, accept: str) -> tuple[str, bytes]:
     return exposition.render(snapshot, accept)
 
 
-def _routing_counter(deciding: Deciding) -> RoutingCounter:
-    preference = deciding.preference
-    routes = [route.name for route in preference.routes]
-    return RoutingCounter(routers=preference.routers, routes=routes, store=deciding.store.name)
-
-
-def _gauges(deciding: Deciding) -> Gauges:
-    store = deciding.store
-    return Gauges(
-        affinity_degraded=int(store.state.status == "degraded"),
-        affinity_sessions=len(store) if isinstance(store, MemoryStore) else None,
-        quotes_age_s={each.name: each.age_s for each in deciding.board.states if each.age_s is not None},
-    )
-
-
-def _session_logs(configuration: Configuration) -> tuple[SessionLog, ...]:
-    path = configuration.session_log_path
-    return () if path is None else (SessionLog(LogWriter(AppendedFile(path), name="session-log")),)
-
-
 async def _first(events: tuple[asyncio.Event, ...], timeout_s: float) -> None:
     """Wait for any of the events, no longer than `timeout_s`."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
@@ -274,11 +286,6 @@ async def _first(events: tuple[asyncio.Event, ...], timeout_s: float) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-
-
-def new_request_id() -> str:
-    """128 random bits in hex, as a trace id has them. Not a secret, so the fast generator will do."""
-    return f"{random.getrandbits(128):032x}"
 
 
 def _within(most_connections: int | None, limits: ServerLimits) -> ServerLimits:

@@ -1,13 +1,16 @@
 """Builds the ladder and those it asks; the gateway and the in-process router decide through it.
 
+One that replaces another takes over what it would have made in the same way (`lasting.py`).
+
 Everything here lives on the event loop that runs when it is made.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from plano.catalog.catalog import Catalog
@@ -15,7 +18,6 @@ from plano.catalog.names import ModelId
 from plano.catalog.sources import QuoteSources, quote_sources
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
-from plano.classifiers.embedded.router import EmbeddedRouter
 from plano.classifiers.router_model import RouterModel
 from plano.config.load import Configuration
 from plano.config.schema import RoutingBudget
@@ -27,6 +29,7 @@ from plano.http1.alarms import Alarms
 from plano.http1.dial import client_context
 from plano.http1.pool import Pool
 from plano.http1.proxies import Proxies
+from plano.lasting import Lasting, Pins, Quoting, Reading
 from plano.quotes.board import Board
 from plano.quotes.fetch import PoolFetch
 from plano.routing.budget import Answered, Budget
@@ -51,6 +54,9 @@ T = TypeVar("T")
 MOST_WRITING = 256
 """What is written at the same time. Each takes 50 ms at most; more would wait for a Redis too slow."""
 
+LAST_WRITES_S = 1.0
+"""What is being written when a configuration has done its work, and the gateway goes on."""
+
 
 class Deciding:
     """The ladder, and what it asks, from `start` to `close`."""
@@ -63,21 +69,23 @@ class Deciding:
         upstreams: Mapping[str, Upstream],
         alarms: Alarms,
         environment: Mapping[str, str] | None,
+        context: ssl.SSLContext | None = None,
+        before: Deciding | None = None,
     ) -> None:
         """`upstreams` by the scheme of the endpoint, for a served router model; `environment`: where proxy
-        variables are read for sources of prices and latencies, None: no proxies."""
+        variables are read for sources of prices and latencies, None: no proxies; `context`: TLS for those
+        sources, None: made here if they need it; `before`: whom this one replaces."""
         self._routes = RouteSet(catalog.routes)
         self._configuration = configuration
         self._catalog = catalog
-        sources = quote_sources(configuration, catalog)
-        self._sources_pool = _sources_pool(configuration, sources, alarms, environment)
-        self.board = Board(
-            catalog,
-            sources,
-            fetch=PoolFetch(self._sources_pool),
-            prices_sessions=configuration.routing.routing_budget is not None,
+        self.lasting = Lasting(
+            self._pins(before),
+            self._quoting(before, alarms, environment, context),
+            self._reading(before),
+            self._health(before),
         )
-        self._embedded = EmbeddedRouter(threshold=configuration.routing.embedded_threshold)
+        self.board = self.lasting.quoting.board
+        self._embedded = self.lasting.reading.router
         self._classifiers = self._asked_in_turn(upstreams)
         self.preference = Preference(
             routes=self._routes,
@@ -86,8 +94,8 @@ class Deciding:
             timeout_s=configuration.routing.decision_timeout_ms / 1000.0,
             now=time.monotonic,
         )
-        self.health = Health(time.monotonic)
-        self.store = _store(configuration)
+        self.health = self.lasting.health
+        self.store = self.lasting.pins.store
         self._sessions = Sessions(
             self.store,
             catalog,
@@ -112,7 +120,49 @@ class Deciding:
             budget_tokens=configuration.overrides.orchestrator_model_context_length,
             aside=_aside,
         )
-        self._connecting: asyncio.Task[None] | None = None
+
+    # -- what lasts
+
+    def _pins(self, before: Deciding | None) -> Pins:
+        if before is not None and _pinned_in(before._configuration) == _pinned_in(self._configuration):
+            return before.lasting.pins
+        return Pins(_store(self._configuration))
+
+    def _quoting(
+        self,
+        before: Deciding | None,
+        alarms: Alarms,
+        environment: Mapping[str, str] | None,
+        context: ssl.SSLContext | None,
+    ) -> Quoting:
+        configuration = self._configuration
+        if before is not None and _quoted_from(before._configuration) == _quoted_from(configuration):
+            return before.lasting.quoting
+        sources = quote_sources(configuration, self._catalog)
+        pool = _sources_pool(configuration, sources, alarms, environment, context)
+        board = Board(
+            self._catalog,
+            sources,
+            fetch=PoolFetch(pool),
+            prices_sessions=configuration.routing.routing_budget is not None,
+        )
+        return Quoting(board, pool)
+
+    def _reading(self, before: Deciding | None) -> Reading:
+        threshold = self._configuration.routing.embedded_threshold
+        if before is None:
+            return Reading(threshold)
+        if before._configuration.routing.embedded_threshold == threshold:
+            return before.lasting.reading
+        return Reading(threshold, before.lasting.reading.load_encoder)
+
+    def _health(self, before: Deciding | None) -> Health:
+        """Unless entries were edited: who has mended one wants it tried."""
+        if before is not None and before._configuration.providers == self._configuration.providers:
+            return before.health
+        return Health(time.monotonic)
+
+    # -- who is asked
 
     def _asked_in_turn(self, upstreams: Mapping[str, Upstream]) -> tuple[RouteClassifier, ...]:
         found = self._catalog.router_model
@@ -137,10 +187,8 @@ class Deciding:
 
     def start(self) -> None:
         """Begin to read the routes, and to ask for prices; waits for neither."""
-        loop = asyncio.get_running_loop()
-        self.board.start(loop)
-        if not isinstance(self.store, MemoryStore):
-            self._connecting = loop.create_task(self.store.start(), name="affinity: connecting")
+        for part in self.lasting.parts:
+            part.start()
         if self._reads_routes():
             self._embedded.warm(self._routes)
 
@@ -188,17 +236,34 @@ class Deciding:
         routes = self.asking.routes(head)
         return await self.ladder.decide(await self.asking.asked(head, codec, routes, claim))
 
-    async def close(self) -> None:
-        self._embedded.close()
+    async def close(self, others: Collection[Deciding] = ()) -> None:
+        """End what is under way, and close every part that none of the `others` uses."""
+        if others and self._writing:
+            await asyncio.wait(self._writing, timeout=LAST_WRITES_S)
         for task in self._writing:
             task.cancel()
-        if not isinstance(self.store, MemoryStore):
-            if self._connecting is not None:
-                self._connecting.cancel()
-                await asyncio.wait([self._connecting])
-            await self.store.close()
-        await self.board.close()
-        await self._sources_pool.close()
+        kept = {id(part) for other in others for part in other.lasting.parts}
+        for part in reversed(self.lasting.parts):
+            if id(part) not in kept:
+                await part.close()
+
+
+def _pinned_in(configuration: Configuration) -> tuple[object, ...]:
+    """Everything that says where pins are kept."""
+    return configuration.routing.session_cache, configuration.routing.session_max_entries
+
+
+def _quoted_from(configuration: Configuration) -> tuple[object, ...]:
+    """Everything that says whose prices and latencies are known, and where they are asked for."""
+    return (
+        configuration.metrics_sources,
+        configuration.providers,
+        configuration.aliases,
+        configuration.routes,
+        configuration.routing.routing_budget,
+        configuration.client_limits,
+        configuration.upstream_ca_path,
+    )
 
 
 def _store(configuration: Configuration) -> MemoryStore | RedisStore:
@@ -243,9 +308,11 @@ def _sources_pool(
     sources: QuoteSources,
     alarms: Alarms,
     environment: Mapping[str, str] | None,
+    context: ssl.SSLContext | None,
 ) -> Pool:
     ca_path = configuration.upstream_ca_path
-    context = client_context(ca_path) if sources.needs_tls else None
+    if context is None and sources.needs_tls:
+        context = client_context(ca_path)
     return Pool(
         asyncio.get_running_loop(),
         configuration.client_limits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable, Mapping
 
 from plano.catalog.catalog import Catalog, Endpoint
@@ -26,11 +27,12 @@ class Outward:
         *,
         alarms: Alarms,
         environment: Mapping[str, str] | None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """`environment`: where proxy variables are read; None: no proxies."""
+        """`environment`: where proxy variables are read, None: no proxies; `context`: what `trusted` made,
+        None: made here if it is needed."""
         ca_path = configuration.upstream_ca_path
-        # Reading the authorities takes tens of milliseconds: now, not while the first request waits.
-        context = client_context(ca_path) if _needs_tls(catalog) else None
+        context = context or trusted(configuration, catalog)
         self.pool = Pool(
             asyncio.get_running_loop(),
             configuration.client_limits,
@@ -46,6 +48,12 @@ class Outward:
 
     async def close(self) -> None:
         await self.pool.close()
+
+
+def trusted(configuration: Configuration, catalog: Catalog) -> ssl.SSLContext | None:
+    """TLS for the declared endpoints, if any needs it. Reading the authorities takes tens of milliseconds, so
+    that is not left to the first request; any thread. Raises OSError where they cannot be read."""
+    return client_context(configuration.upstream_ca_path) if _needs_tls(catalog) else None
 
 
 def _needs_tls(catalog: Catalog) -> bool:

@@ -44,6 +44,17 @@ class InFlight(Protocol):
     count: int
 
 
+class UnderWay:
+    """The requests that one handler has been given and that have not ended."""
+
+    __slots__ = ("count", "none")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.none = asyncio.Event()
+        """Set when the last has ended, once the handler was replaced."""
+
+
 class Server:
     """What all connections of one listener share."""
 
@@ -59,7 +70,9 @@ class Server:
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], float] = time.monotonic,
         today: Callable[[], float] = time.time,
+        under_way: UnderWay | None = None,
     ) -> None:
+        """`under_way` counts what this handler is given, until another replaces it."""
         self.handler = handler
         self.refuse = refuse
         self.defect = defect
@@ -71,6 +84,7 @@ class Server:
         self._today = today
         self.connections: set[Connection] = set()
         self.in_flight = in_flight
+        self.under_way = under_way or UnderWay()
         self.known_heads: KnownHeads = WeakValueDictionary()
         self.buffered_bytes = 0
         """Request bodies held, all connections together."""
@@ -94,6 +108,16 @@ class Server:
             self._date = b"date: %b\r\n" % formatdate(today, usegmt=True).encode()
             self._date_until = now + 1.0 - today % 1.0
         return self._date
+
+    def replace(
+        self, handler: Handler, *, refuse: Refuser, defect: Defect, limits: ServerLimits, under_way: UnderWay
+    ) -> None:
+        """Every further request is answered by `handler`; what is under way stays with whom it is, and
+        connections stay open."""
+        before, self.under_way = self.under_way, under_way
+        self.handler, self.refuse, self.defect, self.limits = handler, refuse, defect, limits
+        if not before.count:
+            before.none.set()
 
     def drain(self) -> None:
         """From now on every answer says `connection: close`."""

@@ -145,9 +145,12 @@ class Metrics:
         self._by_labels: dict[Labels, Cell] = {}
         self.configure(configured)
 
-    def configure(self, configured: Iterable[ModelId]) -> None:
-        """From now on these models are declared; what was counted stays."""
+    def configure(self, configured: Iterable[ModelId], routing: RoutingCounter | None = None) -> None:
+        """From now on these models are declared, and `routing` counts; what was counted stays."""
         self._configured = {model: model for model in configured}
+        if routing is not None and routing is not self._routing:
+            routing.counts.add(self._routing.counts)
+            self._routing = routing
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
         configured = self._configured

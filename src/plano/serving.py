@@ -1,0 +1,159 @@
+"""What one configuration has become: a way out, who decides, who answers.
+
+A gateway has one that new requests go to. One that was replaced lives on until its last request has
+ended, and then closes what its successors have not taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from plano.catalog.catalog import Catalog
+from plano.config.load import Configuration
+from plano.deciding import Deciding
+from plano.exchange.exchange import Exchange, Timing
+from plano.exchange.ports import Recorder
+from plano.exchange.record import ExchangeRecord
+from plano.http1.alarms import Alarms
+from plano.http1.server import UnderWay
+from plano.observe.gauges import Gauges
+from plano.observe.log_writer import LogWriter
+from plano.observe.routing_counts import RoutingCounter
+from plano.observe.session_log import AppendedFile, SessionLog
+from plano.outward import Outward, trusted
+from plano.server.app import App
+from plano.server.inference import Sessions
+from plano.stores.memory import MemoryStore
+
+
+class Serving:
+    """One configuration at work, on the event loop that runs when it is made; from `start` to `close`."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        catalog: Catalog,
+        *,
+        alarms: Alarms,
+        environment: Mapping[str, str] | None,
+        context: ssl.SSLContext | None = None,
+        before: Serving | None = None,
+    ) -> None:
+        """`context`: what `trusted` made; `before`: the one that this is to replace."""
+        self.configuration = configuration
+        self.catalog = catalog
+        self.under_way = UnderWay()
+        """The requests that this one answers."""
+        self._outward = Outward(
+            configuration, catalog, alarms=alarms, environment=environment, context=context
+        )
+        self.deciding: Deciding = Deciding(
+            configuration,
+            catalog,
+            upstreams=self._outward.upstreams,
+            alarms=alarms,
+            environment=environment,
+            context=context,
+            before=None if before is None else before.deciding,
+        )
+        self._session_log = _session_log(configuration, before)
+
+    def app(self, recorder: Recorder, is_ready: Callable[[], bool]) -> App:
+        """Who answers."""
+        return App(
+            catalog=self.catalog,
+            exchange=self._exchange(recorder),
+            sessions=self._sessions(),
+            recorder=recorder,
+            is_ready=is_ready,
+            affinity=lambda: self.deciding.store.state,
+            new_id=new_request_id,
+            now=time.monotonic,
+            today=time.time,
+        )
+
+    def _exchange(self, recorder: Recorder) -> Exchange:
+        limits = self.configuration.client_limits
+        return Exchange(
+            ladder=self.deciding.ladder,
+            asking=self.deciding.asking,
+            health=self.deciding.health,
+            upstreams=self._outward.upstreams,
+            recorder=recorder,
+            timing=Timing(
+                limits.first_byte_s, limits.exchange_s, limits.reply_bytes, limits.first_byte_with_another_s
+            ),
+            now=time.monotonic,
+            today=time.time,
+        )
+
+    def _sessions(self) -> Sessions:
+        header = self.configuration.routing.session_cache.tenant_header
+        return Sessions(
+            None if header is None else header.lower().encode("ascii"),
+            self.deciding.session_rules.are_implicit,
+        )
+
+    # -- what is told of it
+
+    def log_sessions(self, records: Sequence[ExchangeRecord]) -> None:
+        if self._session_log is not None:
+            self._session_log.take(records)
+
+    def routing_counter(self) -> RoutingCounter:
+        """Counts under the names of this configuration."""
+        preference = self.deciding.preference
+        routes = [route.name for route in preference.routes]
+        return RoutingCounter(routers=preference.routers, routes=routes, store=self.deciding.store.name)
+
+    def gauges(self) -> Gauges:
+        store = self.deciding.store
+        states = self.deciding.board.states
+        return Gauges(
+            affinity_degraded=int(store.state.status == "degraded"),
+            affinity_sessions=len(store) if isinstance(store, MemoryStore) else None,
+            quotes_age_s={each.name: each.age_s for each in states if each.age_s is not None},
+        )
+
+    # -- life
+
+    def load(self) -> None:
+        """Load what would hold up the event loop when it was first needed; any thread."""
+        self.deciding.load()
+
+    def start(self) -> None:
+        self.deciding.start()
+
+    async def close(self, others: Collection[Serving] = ()) -> None:
+        """End everything that none of the `others` uses."""
+        await self.deciding.close([other.deciding for other in others])
+        await self._outward.close()
+
+    def close_log(self, timeout_s: float, others: Collection[Serving] = ()) -> None:
+        """Write out the log of sessions, unless one of the `others` goes on with it; blocks."""
+        log = self._session_log
+        if log is not None and all(other._session_log is not log for other in others):
+            log.close(timeout_s)
+
+
+async def beforehand(configuration: Configuration, catalog: Catalog) -> ssl.SSLContext | None:
+    """What takes too long for a loop that has clients: TLS, made off it. Raises OSError."""
+    return await asyncio.get_running_loop().run_in_executor(None, trusted, configuration, catalog)
+
+
+def _session_log(configuration: Configuration, before: Serving | None) -> SessionLog | None:
+    path = configuration.session_log_path
+    if path is None:
+        return None
+    if before is not None and before.configuration.session_log_path == path:
+        return before._session_log
+    return SessionLog(LogWriter(AppendedFile(path), name="session-log"))
+
+
+def new_request_id() -> str:
+    """128 random bits in hex, as a trace id has them. Not a secret, so the fast generator will do."""
+    return f"{random.getrandbits(128):032x}"
