@@ -37,6 +37,8 @@ ROUTES_DRAWN = 12
 DRAWS, QUICK_DRAWS = 20, 4
 EXAMPLES = 3
 QUICK_LINES = 400
+SAME_STYLE = {"other-lang": "other-language", "oos": "out-of-scope"}
+"""Styles of the gateway conversations that have two names."""
 READ_TOKENS = 8192
 """The default of `orchestrator_model_context_length`."""
 
@@ -68,14 +70,13 @@ Judge = Callable[[Sequence[Utterance], RouteSet], Verdict]
 
 def main() -> int:
     arguments = _arguments()
-    if not arguments.data.is_dir():
-        print(
-            f"{arguments.data}: expected a folder with the labelled files; name it by --data", file=sys.stderr
-        )
-        return 2
     began = time.monotonic()
     router = EmbeddedRouter()
-    rows = list(measured(router.judge, Files(arguments.data), quick=arguments.quick))
+    files = Files(arguments.data)
+    if arguments.training:
+        rows = list(measured_on_training(router.judge, files, quick=arguments.quick))
+    else:
+        rows = list(measured(router.judge, files, quick=arguments.quick))
     router.close()
     _show(rows, time.monotonic() - began, quick=arguments.quick)
     if arguments.json:
@@ -108,6 +109,20 @@ def measured(judge: Judge, files: Files, *, quick: bool) -> Iterator[Row]:
     )
 
 
+def measured_on_training(judge: Judge, files: Files, *, quick: bool) -> Iterator[Row]:
+    """The training parts, which nothing was chosen by: a check on the rows above."""
+    draws = QUICK_DRAWS if quick else DRAWS
+    clinc, train = files.routes("clinc150"), files.labelled("clinc150_train")
+    yield Row("12 of CLINC150, zero-shot", drawn(judge, clinc, train, draws))
+    yield Row("150 of CLINC150, zero-shot", flat(judge, clinc, train, quick=quick))
+    hwu = files.labelled("hwu64_train")
+    yield Row("64 of HWU64, zero-shot", flat(judge, files.routes("hwu64"), hwu, quick=quick))
+    sgd = dialogues(judge, files.conversations("sgd_train", quick=quick)).accuracy
+    yield Row("SGD turns", sgd.turns)
+    yield Row("SGD spans", sgd.spans)
+    yield Row("SGD conversations", sgd.conversations)
+
+
 def gateway_rows(judge: Judge, files: Files) -> Iterator[Row]:
     """The conversations as gateway users write them: all, and by what they are like."""
     told = dialogues(judge, files.conversations("gateway_dev", quick=False))
@@ -135,7 +150,7 @@ def drawn(
     return clustered(
         [
             [
-                _given(judge(_said(line.text), chosen)) == line.gold
+                given(judge(one_turn(line.text), chosen)) == line.gold
                 for line in lines
                 if chosen.named(line.gold or "")
             ]
@@ -159,14 +174,14 @@ def flat(judge: Judge, routes: Sequence[Route], lines: Sequence[Labelled], *, qu
     routable = [line for line in lines if line.gold is not None]
     every = RouteSet(routes)
     asked = _sample(routable, QUICK_LINES) if quick else routable
-    return clustered([[_given(judge(_said(line.text), every)) == line.gold] for line in asked])
+    return clustered([[given(judge(one_turn(line.text), every)) == line.gold] for line in asked])
 
 
 def in_and_out(judge: Judge, routes: Sequence[Route], lines: Sequence[Labelled], draws: int) -> Share:
     """Twelve routes' lines and all that are out of scope together."""
     return clustered(
         [
-            [_given(judge(_said(line.text), chosen)) == line.gold for line in _in_or_out(lines, chosen)]
+            [given(judge(one_turn(line.text), chosen)) == line.gold for line in _in_or_out(lines, chosen)]
             for chosen in route_sets(routes, draws)
         ]
     )
@@ -180,7 +195,7 @@ def calibrated(routes: Sequence[Route], lines: Sequence[Labelled], draws: int) -
     for chosen in route_sets(routes, draws):
         asked = list(_in_or_out(lines, chosen))
         chance.shuffle(asked)
-        scored = [_scored(line, router.judge(_said(line.text), chosen)) for line in asked]
+        scored = [_scored(line, router.judge(one_turn(line.text), chosen)) for line in asked]
         half = len(scored) // 2
         threshold = fit(scored[:half], THRESHOLD)
         clusters.append([turn.is_right(threshold) for turn in scored[half:]])
@@ -232,7 +247,7 @@ def dialogues(judge: Judge, lines: Iterable[tuple[Asked, dict[str, str]]]) -> To
         began = time.perf_counter()
         verdict = judge(asked.utterances, asked.routes)
         took_ms = (time.perf_counter() - began) * 1e3
-        outcomes.append(Outcome(asked.conversation, asked.gold, _given(verdict), took_ms))
+        outcomes.append(Outcome(asked.conversation, asked.gold, given(verdict), took_ms))
         said.append(more)
     return Told(tuple(outcomes), tuple(said))
 
@@ -273,6 +288,8 @@ class Files:
                 if quick and number >= QUICK_LINES:
                     return
                 more = {key: line[key] for key in ("set", "style") if key in line}
+                if "style" in more:
+                    more["style"] = SAME_STYLE.get(more["style"], more["style"])
                 yield Asked(turn.conversation, turn.utterances, turn.gold, turn.routes), more
 
 
@@ -289,11 +306,11 @@ def _sample(lines: Sequence[Labelled], most: int) -> list[Labelled]:
     return random.Random(SEED).sample(list(lines), min(most, len(lines)))
 
 
-def _said(text: str) -> tuple[Utterance, ...]:
+def one_turn(text: str) -> tuple[Utterance, ...]:
     return (Utterance("user", text),)
 
 
-def _given(verdict: Verdict) -> str | None:
+def given(verdict: Verdict) -> str | None:
     match verdict:
         case Matched(route, _, _):
             return route
@@ -334,12 +351,23 @@ def _document(row: Row) -> dict[str, object]:
     }
 
 
+def read_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line, with `--data`, a folder that is there, and `--quick`."""
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of labelled files")
+    parser.add_argument("--quick", action="store_true", help="fewer draws and lines: a few seconds")
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(f"{arguments.data}: expected a folder with the labelled files; name it by --data")
+    return arguments
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.routing", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of labelled files")
-    parser.add_argument("--quick", action="store_true", help="fewer draws and lines: about a minute")
+    parser.add_argument(
+        "--training", action="store_true", help="the training parts, which nothing was chosen by"
+    )
     parser.add_argument("--json", type=Path, help="write the rows to this file too")
-    return parser.parse_args()
+    return read_arguments(parser)
 
 
 if __name__ == "__main__":
