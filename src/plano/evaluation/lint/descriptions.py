@@ -16,7 +16,8 @@ VAGUE_GAIN: Final = 0.05
 """Vague words cost the wordings of a route about 0.1 of their lead, where they cost anything."""
 BARE_LEAD: Final = 0.45
 """A route that is described by its name alone is told of unless its wordings lead by this much. Twelve
-assistant intents lose 6 of 100 turns when their descriptions are taken away, twelve home ones 15."""
+assistant intents lose 5 of 100 turns when their descriptions are taken away, twelve home ones 10
+(benchmarks/wordings.py)."""
 VERB_GAIN: Final = 0.05
 """Nouns for commands move leads by -0.04 to 0.02 in nine of ten descriptions of assistant intents: with this
 encoder there is seldom a reason to rewrite."""
