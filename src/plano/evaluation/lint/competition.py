@@ -18,8 +18,8 @@ from plano.evaluation.lint.wordings import asked, fragments, spoken, wordings
 OVERLAP_LEAD: Final = 0.30
 """A pair of routes whose own wordings lead by less is told. Of the 17 such pairs among 150 assistant intents
 and among 64 home ones, in 14 a tenth or more of users' real turns to one went to the other, in 9 a quarter
-or more (benchmarks/wordings.py); among twelve of these routes drawn at random there is one such pair in four to twenty draws.
-Under 0.40, there are twice as many pairs, and as many of them are right."""
+or more (benchmarks/wordings.py); among twelve of these routes drawn at random there is one such pair in four
+to twenty draws. Under 0.40, there are twice as many pairs, and as many of them are right."""
 WEAK_LEAD: Final = 0.15
 """A single wording that leads by less may as well go to the other route."""
 GAIN: Final = 0.05
