@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from plano.catalog.catalog import Catalog
+from plano.catalog.gateway_keys import gateway_keys
 from plano.config.load import Configuration
 from plano.deciding import Deciding
 from plano.exchange.exchange import Exchange, Timing
@@ -20,6 +21,8 @@ from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.http1.alarms import Alarms
 from plano.http1.server import UnderWay
+from plano.keys.counts import Counts
+from plano.keys.gate import Gate, SettlingRecorder
 from plano.observe.gauges import Gauges
 from plano.observe.log_writer import LogWriter
 from plano.observe.routing_counts import RoutingCounter
@@ -61,12 +64,29 @@ class Serving:
             before=None if before is None else before.deciding,
         )
         self._session_log = _session_log(configuration, before)
+        self._gate = self._asks_for_keys(before)
+
+    def _asks_for_keys(self, before: Serving | None) -> Gate | None:
+        """None: anybody may ask. What keys have had outlives the configuration that let them."""
+        keys = gateway_keys(self.configuration, self.catalog)
+        if keys is None:
+            return None
+        prices = self.deciding.board.rates
+        for found in self.catalog.models[:1]:
+            if any(key.max_usd_per_day is not None for key in keys):
+                prices(found.id)  # so that the table is loaded before somebody has spent anything
+        counts = None if before is None or before._gate is None else before._gate.counts
+        return Gate(
+            keys, counts=counts or Counts(time.monotonic), prices=prices, now=time.monotonic, today=time.time
+        )
 
     def app(self, recorder: Recorder, is_ready: Callable[[], bool]) -> App:
         """Who answers."""
+        settling = recorder if self._gate is None else SettlingRecorder(self._gate, recorder)
         return App(
             catalog=self.catalog,
-            exchange=self._exchange(recorder),
+            exchange=self._exchange(settling),
+            gate=self._gate,
             sessions=self._sessions(),
             recorder=recorder,
             is_ready=is_ready,

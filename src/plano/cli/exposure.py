@@ -1,4 +1,4 @@
-"""Who could spend the keys of a gateway: everybody who reaches its port, as callers are not authenticated."""
+"""Who could spend the providers' keys: everybody who reaches the port, unless callers are asked for keys."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ MOST_NAMED = 5
 """Providers in the warning; more are counted."""
 
 
-def exposure(address: str, port: int, catalog: Catalog) -> str | None:
-    """What to say when others than this machine can reach `address`, the one that is bound, and find keys."""
+def exposure(address: str, port: int, catalog: Catalog, *, asks_for_keys: bool = False) -> str | None:
+    """What to say when others than this machine can reach `address`, the one that is bound, and find keys.
+    `asks_for_keys`: callers are authenticated."""
+    if asks_for_keys:
+        return None
     keyed = {model.provider: None for model in catalog.models if _holds_key(model)}
     if not keyed or is_loopback(address):
         return None
@@ -22,7 +25,7 @@ def exposure(address: str, port: int, catalog: Catalog) -> str | None:
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     return (
         f"callers are not authenticated: whoever reaches {place} can spend the keys of {named}{more}; "
-        "listen on 127.0.0.1 (--host, or the listener's address), or let only those through who may"
+        "listen on 127.0.0.1 (--host, or the listener's address), or ask for keys (listeners[].keys)"
     )
 
 

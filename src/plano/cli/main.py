@@ -27,7 +27,7 @@ def _module_of(name: str) -> Loader:
 
 COMMANDS: Mapping[str, Loader] = {
     name: _module_of(name)
-    for name in ("up", "check", "route", "models", "lint", "eval", "calibrate", "replay")
+    for name in ("up", "check", "route", "models", "lint", "eval", "calibrate", "replay", "keys")
 }
 """Every subcommand, in the order in which help lists them."""
 
@@ -43,6 +43,7 @@ Examples:
   plano eval labelled.jsonl         measure routing on labelled conversations
   plano calibrate labelled.jsonl    find the threshold under which no route fits
   plano replay sessions.jsonl       price ways to choose a session's model
+  plano keys new                    a key for a client, where the gateway is to ask for one
 """
 
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from plano.catalog.catalog import Catalog
-from plano.errors import ClientLeft, MethodNotAllowed, NotFound, PlanoError
+from plano.catalog.gateway_keys import GatewayKey
+from plano.errors import ClientLeft, KeyExhausted, MethodNotAllowed, NotFound, PlanoError
 from plano.exchange.errand import Errand
 from plano.exchange.exchange import Exchange
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.http1.reply import JSON, Reply
 from plano.http1.request import Refusal, Request
+from plano.keys.gate import Gate
 from plano.routing.affinity import StoreState
 from plano.server import problems
 from plano.server.inference import Inference, Sessions
-from plano.server.models import Listing
+from plano.server.models import Listings
 from plano.wire.dialects import DECISIONS, DIALECTS
 
 Handler = Callable[[Request, Reply], Coroutine[Any, Any, None] | Errand]
@@ -43,7 +45,11 @@ class App:
         new_id: Callable[[], str],
         now: Callable[[], float],
         today: Callable[[], float],
+        gate: Gate | None = None,
     ) -> None:
+        """`gate`: who asks for keys; None: anybody may ask. What it has begun, the recorder of `exchange`
+        ends."""
+        self._gate = gate
         self._recorder = recorder
         self._is_ready = is_ready
         self._affinity = affinity
@@ -51,7 +57,15 @@ class App:
         self._now = now
         self._today = today
         self._posts: dict[str, Inference] = {
-            path: Inference(dialect, exchange, self.record_of, new_id, sessions, only_decides=only_decides)
+            path: Inference(
+                dialect,
+                exchange,
+                self.record_of,
+                new_id,
+                sessions,
+                gate=gate,
+                only_decides=only_decides,
+            )
             for dialect, codec in DIALECTS.items()
             for path, only_decides in ((codec.path, False), (DECISIONS + codec.path, True))
         }
@@ -60,7 +74,7 @@ class App:
             "/readyz": self._readiness,
             "/v1/models": self._models,
         }
-        self._listing = Listing(catalog)
+        self._listings = Listings(catalog)
 
     def handle(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None] | Errand:
         """Answers `request`; never raises."""
@@ -142,6 +156,8 @@ class App:
     def _note(self, record: ExchangeRecord, problem: PlanoError) -> None:
         record.status = problem.status
         record.code = problem.code
+        if isinstance(problem, KeyExhausted):
+            record.key = problem.key
         if isinstance(problem, ClientLeft):
             record.ending = "client_left"
         else:
@@ -160,11 +176,20 @@ class App:
         else:
             reply.send(503, JSON, b'{"status":"draining"}')
 
-    async def _models(self, request: Request, reply: Reply) -> None:
+    def _models(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None]:
+        """Raises Unauthenticated."""
+        key = None if self._gate is None else self._gate.key_of(request.fields)
+        return self._list_models(request, reply, key)
+
+    async def _list_models(self, request: Request, reply: Reply, key: GatewayKey | None) -> None:
         as_anthropic = b"anthropic-version" in request.fields
         record = self.record_of(request)
         request_id = b"x-request-id: %b\r\n" % record.request_id.encode("ascii")
-        lists = await self._listing.lists()
+        if key is None:
+            lists = await self._listings.whole.lists()
+        else:
+            record.key = key.name
+            lists = await self._listings.within(key.allowance).lists()
         reply.send(200, JSON + request_id, lists.anthropic if as_anthropic else lists.openai)
         record.status = 200
         record.phase = "done"

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from plano.catalog.gateway_keys import GatewayKey
 from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId, InvalidRequest, PlanoError, UnsupportedEncoding
 from plano.exchange.ask import Ask, Telling
@@ -17,6 +18,7 @@ from plano.exchange.record import ExchangeRecord
 from plano.exchange.sessions import Claim
 from plano.http1.reply import Reply
 from plano.http1.request import Request
+from plano.keys.gate import Gate
 from plano.routing.affinity import is_tenant
 from plano.routing.budget import read_pct
 from plano.routing.decision_object import trace_id_of
@@ -52,16 +54,17 @@ class Sessions(msgspec.Struct, frozen=True):
     are_implicit: bool = False
     """Whether there are sessions that nobody named."""
 
-    def claim(self, request: Request) -> Claim | None:
-        """What the head says of its session; None: the request stands alone. Raises InvalidAffinityId."""
+    def claim(self, request: Request, owner: str | None = None) -> Claim | None:
+        """What the head says of its session; None: the request stands alone. Raises InvalidAffinityId.
+        `owner`: of the key it came with, who is its tenant then."""
         fields = request.fields
         named, pct = fields.get(AFFINITY), _spend(fields.get(SPEND))
         if named is not None:
             _check_affinity(named, doubled=AFFINITY in request.repeated)
-            return Claim(named.decode("ascii"), self._tenant(request), pct)
+            return Claim(named.decode("ascii"), owner or self._tenant(request), pct)
         if fields.get(CACHE, b"").lower() == b"off" or not (self.are_implicit or pct is not None):
             return None
-        return Claim(None, self._tenant(request), pct)
+        return Claim(None, owner or self._tenant(request), pct)
 
     def _tenant(self, request: Request) -> str | None:
         """Nothing is guessed about whose session it is: another's answer might come of it."""
@@ -86,6 +89,10 @@ class Facts(msgspec.Struct, frozen=True):
     """What it says of the session."""
     is_debugged: bool
     """The decision is to be told in full, beside the answer."""
+    read_for: Sessions
+    """Who has read it: what another configuration has read of the same head does not hold."""
+    key: GatewayKey | None
+    """The key it came with; None: nobody asks for one."""
 
 
 class Inference:
@@ -99,9 +106,11 @@ class Inference:
         new_id: Callable[[], str],
         sessions: Sessions,
         *,
+        gate: Gate | None = None,
         only_decides: bool = False,
     ) -> None:
-        """`new_id` gives 32 hex digits."""
+        """`new_id` gives 32 hex digits; `gate`: None where anybody may ask."""
+        self._gate = gate
         self._sessions = sessions
         self._dialect = dialect
         self._exchange = exchange
@@ -110,7 +119,7 @@ class Inference:
         self._only_decides = only_decides
 
     def __call__(self, request: Request, reply: Reply) -> Coroutine[Any, Any, None] | Errand:
-        """Answers it. Raises PlanoError when the head alone is at fault."""
+        """Answers it. Raises PlanoError when the head alone is at fault, or its key has had enough."""
         facts = self._facts(request)
         record = self._record_of(request)
         record.dialect = self._dialect
@@ -128,14 +137,20 @@ class Inference:
         if self._only_decides or facts.is_debugged:
             trace_id = trace_id_of(request.fields) or self._new_id()
             ask.telling = Telling(trace_id, is_all=self._only_decides)
+        key, gate = facts.key, self._gate
+        if key is not None and gate is not None:
+            ask.allowance = key.allowance
+            gate.admit(key, record)
         return self._exchange.answer(ask, reply)
 
     def _facts(self, request: Request) -> Facts:
         """What the head says; worked out once for a head that is known again."""
         known = request.known
-        if known is not None and isinstance(known.notes, Facts):
-            return known.notes
-        facts = facts_of(request, self._sessions)
+        if known is not None:
+            notes = known.notes
+            if isinstance(notes, Facts) and notes.read_for is self._sessions:
+                return notes
+        facts = facts_of(request, self._sessions, self._gate)
         if known is not None:
             known.notes = facts
         return facts
@@ -156,18 +171,21 @@ def _credential(fields: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:
     return [(name, fields[name]) for name in CREDENTIALS if name in fields]
 
 
-def facts_of(request: Request, sessions: Sessions) -> Facts:
+def facts_of(request: Request, sessions: Sessions, gate: Gate | None = None) -> Facts:
     """What the head says. Raises PlanoError for what cannot be read or must not be guessed, before the body
-    is looked at."""
+    is looked at; who asks comes before everything else."""
     fields = request.fields
+    key = None if gate is None else gate.key_of(fields)
     coding = fields.get(b"content-encoding")
     if coding is not None and coding.strip().lower() not in (b"", b"identity"):
         raise _unread_coding(coding)
     return Facts(
         _forwarded(request),
         partial(_credential, fields),
-        sessions.claim(request),
+        sessions.claim(request, None if key is None else key.owner),
         fields.get(DEBUG, b"").lower() == b"true",
+        sessions,
+        key,
     )
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from plano.catalog.catalog import CATCH_ALL, Catalog, Model
+from plano.catalog.allowance import Allowance
+from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Model
 from plano.catalog.prices import known_members
 from plano.server import problems
 
@@ -26,12 +27,35 @@ class Lists(NamedTuple):
     anthropic: bytes
 
 
+class Listings:
+    """The lists of a catalog: the whole, and what each allowance leaves of it."""
+
+    __slots__ = ("_catalog", "_within", "whole")
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.whole = Listing(catalog)
+        self._within: dict[Allowance, Listing] = {}
+
+    def within(self, allowance: Allowance | None) -> Listing:
+        """Of what may be used; None: of everything."""
+        if allowance is None:
+            return self.whole
+        listing = self._within.get(allowance)
+        if listing is None:
+            listing = self._within[allowance] = Listing(self._catalog, allowance=allowance)
+        return listing
+
+
 class Listing:
     """The lists of a catalog, made once, when they are first asked for."""
 
-    __slots__ = ("_catalog", "_lists", "_members")
+    __slots__ = ("_allowance", "_catalog", "_lists", "_members")
 
-    def __init__(self, catalog: Catalog, members: Members = known_members) -> None:
+    def __init__(
+        self, catalog: Catalog, members: Members = known_members, *, allowance: Allowance | None = None
+    ) -> None:
+        self._allowance = allowance
         self._catalog = catalog
         self._members = members
         self._lists: asyncio.Future[Lists] | None = None
@@ -45,18 +69,22 @@ class Listing:
         making = self._lists
         if making is None:
             loop = asyncio.get_running_loop()
-            making = self._lists = loop.run_in_executor(None, lists_of, self._catalog, self._members)
+            making = self._lists = loop.run_in_executor(
+                None, lists_of, self._catalog, self._members, self._allowance
+            )
         try:
             return await asyncio.shield(making)
         except Exception as error:  # noqa: BLE001 - a library's table: it may fail in any way, the list must not
             if self._lists is making:
                 self._lists = None
                 problems.log.warning("GET /v1/models lists no members of wildcards: %r", error)
-            return lists_of(self._catalog, _no_members)
+            return lists_of(self._catalog, _no_members, self._allowance)
 
 
-def lists_of(catalog: Catalog, members: Members) -> Lists:
+def lists_of(catalog: Catalog, members: Members, allowance: Allowance | None = None) -> Lists:
     names = listed(catalog, members)
+    if allowance is not None:
+        names = {name: owner for name, owner in names.items() if _may_ask(catalog, name, allowance)}
     return Lists(_openai_list(names), _anthropic_list(names))
 
 
@@ -71,6 +99,15 @@ def listed(catalog: Catalog, members: Members) -> dict[str, str]:
             for member in members(model):
                 names.setdefault(member, str(model.provider))
     return names
+
+
+def _may_ask(catalog: Catalog, name: str, allowance: Allowance) -> bool:
+    """Whether a listed name leads to what may be used. A wildcard's own leads nowhere: it is shown where all
+    of it may be."""
+    found = catalog.find(name)
+    if isinstance(found, Found) and found.by != "catch_all":
+        return allowance.allows(found.model, found.id)
+    return any(pattern.fullmatch(name) for pattern in allowance.patterns)
 
 
 def _no_members(_: Model) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def test_keys_behind_an_open_port_are_warned_of() -> None:
 
     assert said == (
         "callers are not authenticated: whoever reaches 0.0.0.0:12000 can spend the keys of openai, groq; "
-        "listen on 127.0.0.1 (--host, or the listener's address), or let only those through who may"
+        "listen on 127.0.0.1 (--host, or the listener's address), or ask for keys (listeners[].keys)"
     )
 
 
@@ -73,3 +73,8 @@ def test_nothing_is_said_where_nobody_can_spend_anything(address: str, catalog: 
 def test_only_loopback_addresses_are_this_machines_alone(address: str, alone: bool) -> None:
     """Private networks have other machines in them."""
     assert is_loopback(address) == alone
+
+
+def test_callers_who_show_keys_are_nothing_to_warn_of() -> None:
+    """A warning that is always there is read by nobody."""
+    assert exposure("0.0.0.0", 12000, catalog_of("openai/a"), asks_for_keys=True) is None

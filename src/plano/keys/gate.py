@@ -1,0 +1,115 @@
+"""Who asks: the key that a client shows, found; its limits asked before the request and told after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from plano.catalog.gateway_keys import GatewayKey
+from plano.catalog.names import ModelId
+from plano.catalog.prices import Price
+from plano.errors import Unauthenticated
+from plano.exchange.ports import Recorder
+from plano.exchange.record import ExchangeRecord
+from plano.keys.counts import Counts
+from plano.keys.digests import digest_of
+from plano.keys.meter import Meter
+
+AUTHORIZATION = b"authorization"
+API_KEY = b"x-api-key"
+BEARER = b"bearer "
+MTOK = 1_000_000
+
+Prices = Callable[[ModelId], Price | None]
+
+
+class Gate:
+    """The keys of one configuration."""
+
+    def __init__(
+        self,
+        keys: Iterable[GatewayKey],
+        *,
+        counts: Counts,
+        prices: Prices,
+        now: Callable[[], float],
+        today: Callable[[], float],
+    ) -> None:
+        self.counts = counts
+        self._prices = prices
+        self._meters = {key.digest: Meter(key, counts, now=now, today=today) for key in keys}
+        self._admitted: dict[int, Meter] = {}
+        """Of the requests under way, by the identity of their records, which live as long."""
+
+    def key_of(self, fields: Mapping[bytes, bytes]) -> GatewayKey:
+        """The key that a head shows. Raises Unauthenticated.
+
+        A key is found by its digest and never compared itself: what the time of a look-up tells is about the
+        digest, and nobody can choose one without the key.
+        """
+        shown = _shown(fields)
+        for key in shown:
+            meter = self._meters.get(digest_of(key))
+            if meter is not None:
+                return meter.key
+        found = "the key that was sent is none of those configured here" if shown else "no key was sent"
+        raise Unauthenticated(
+            f"This gateway asks for a key, and {found}; send one as 'Authorization: Bearer <key>' or as "
+            "'x-api-key: <key>'."
+        )
+
+    def admit(self, key: GatewayKey, record: ExchangeRecord) -> None:
+        """Begin a request, which ends when its record is written. Raises RateLimited, QuotaExceeded."""
+        meter = self._meters[key.digest]
+        record.key = key.name
+        meter.begin()
+        self._admitted[id(record)] = meter
+
+    def settle(self, record: ExchangeRecord) -> None:
+        """The request has ended; nothing happens for one that was not admitted."""
+        meter = self._admitted.pop(id(record), None)
+        if meter is not None:
+            usage = record.usage
+            tokens = 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
+            meter.end(tokens, self._usd(record) if meter.key.max_usd_per_day is not None else None)
+
+    def _usd(self, record: ExchangeRecord) -> float | None:
+        price = None if record.chosen is None else self._prices(record.chosen)
+        return None if price is None else cost_usd(record, price)
+
+
+class SettlingRecorder:
+    """Records, and ends what the gate has begun."""
+
+    def __init__(self, gate: Gate, recorder: Recorder) -> None:
+        self._gate = gate
+        self._recorder = recorder
+
+    def record(self, record: ExchangeRecord) -> None:
+        self._gate.settle(record)
+        self._recorder.record(record)
+
+
+def cost_usd(record: ExchangeRecord, price: Price) -> float:
+    """What the answer has cost at list prices; cached input, where its price is not known, as any other."""
+    usage = record.usage
+    if usage is None:
+        return 0.0
+    read, written = usage.cache_read_tokens or 0, usage.cache_creation_tokens or 0
+    fresh = max(0, (usage.input_tokens or 0) - read - written)
+    ordinary = price.input_usd_per_mtok
+    cached = ordinary if price.cached_usd_per_mtok is None else price.cached_usd_per_mtok
+    kept = ordinary if price.cache_write_usd_per_mtok is None else price.cache_write_usd_per_mtok
+    output = (usage.output_tokens or 0) * price.output_usd_per_mtok
+    return (fresh * ordinary + read * cached + written * kept + output) / MTOK
+
+
+def _shown(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    """What a client shows as its key: one of these two, or both, of which one may be for something else."""
+    shown = []
+    authorization = fields.get(AUTHORIZATION, b"")
+    if authorization[: len(BEARER)].lower() == BEARER:
+        shown.append(authorization[len(BEARER) :].strip())
+    api_key = fields.get(API_KEY)
+    if api_key is not None:
+        shown.append(api_key)
+    return tuple(shown)
