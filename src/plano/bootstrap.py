@@ -43,6 +43,8 @@ BACKLOG = 2048
 """Connections the kernel keeps while we are busy; Linux cuts it to net.core.somaxconn."""
 LAST_WORDS_S = 2.5
 """What ended answers have for their last bytes to be read."""
+ACCEPTED_S = 0.05
+"""What a connection that was accepted as the port was closed has to be known of."""
 ADMIN_LIMITS = ServerLimits(max_connections=32, body_bytes=4096)
 """For a scraper, a probe and a person or two; nothing they send has a body."""
 
@@ -188,12 +190,19 @@ class Gateway:
         await serving.close(others)
         await self._loop.run_in_executor(None, serving.close_log, LAST_WORDS_S, others)
 
-    async def stop(self, *, grace_s: float | None = None, hurry: asyncio.Event | None = None) -> int:
+    async def stop(
+        self,
+        *,
+        grace_s: float | None = None,
+        hurry: asyncio.Event | None = None,
+        others_accept: bool = False,
+    ) -> int:
         """Drain and end; how many answers had to be cut short.
 
         For `grace_s` (the limits' `drain_idle_s`) clients are served as before and told to go: those with
         an idle connection, and those that still come because nobody has told them of another address.
-        What is being answered has until `drain_s`, or until `hurry` is set, whatever is first.
+        What is being answered has until `drain_s`, or until `hurry` is set, whatever is first. Where
+        `others_accept` on the same port nobody new is let in, and nobody waits longer than there are clients.
         """
         if self.state == "stopped":
             return 0
@@ -203,7 +212,12 @@ class Gateway:
         deadline = self._loop.time() + limits.drain_s
         self.server.drain()
         grace_s = limits.drain_idle_s if grace_s is None else grace_s
-        await _first((hurry,), min(grace_s, limits.drain_s))
+        if others_accept and self._listener is not None:
+            self._listener.close()
+            await _first((hurry,), ACCEPTED_S)
+            await _first((hurry, self.server.idle), min(grace_s, limits.drain_s))
+        else:
+            await _first((hurry,), min(grace_s, limits.drain_s))
         if self._listener is not None:
             self._listener.close()
         self.server.close_idle()

@@ -20,6 +20,7 @@ from plano.workers import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     READY,
+    REORDER,
     SHORT_LIFE_S,
     Backoff,
     Ending,
@@ -198,6 +199,69 @@ async def test_a_worker_that_does_not_end_is_killed_in_the_end() -> None:
         await running
 
 
+# --- other orders, and other workers ---
+
+
+async def test_other_orders_go_to_who_works_and_to_who_comes(tmp_path: Path) -> None:
+    """A worker that replaces another must not fall back to what was read at the start."""
+    heard = tmp_path / "heard"
+    noting = (
+        f"note = open({str(heard)!r}, 'ab', 0); note.write(hear() + b'|'); tell(b'r')\n"
+        "while (said := control.recv(1)) not in b'dtlh':\n"
+        "    if said == b'o': note.write(hear() + b'|'); tell(b'kbecause')"
+    )
+    async with supervised(*script(noting)) as (supervisor, _, _):
+        await supervisor.ready.wait()
+        troubles = await supervisor.reorder(b"new")
+        await supervisor.roll()
+
+        assert [trouble.partition(": ")[2] for trouble in troubles] == ["because"]
+        assert _content(heard) == b"orders|new|new|"
+
+
+async def test_a_worker_that_cannot_start_replaces_nobody(tmp_path: Path) -> None:
+    """What does not serve yet must not cost what does."""
+    only_once = (
+        f"try: os.mkdir({str(tmp_path / 'first')!r})\n"
+        "except FileExistsError: sys.exit(7)\n"
+        "hear(); tell(b'r'); control.recv(1)"
+    )
+    async with supervised(*script(only_once)) as (supervisor, said, _):
+        await supervisor.ready.wait()
+        came_of_it = await supervisor.roll()
+
+        assert "ends at worker 1 of 1: worker" in came_of_it
+        assert "with status 7 before it could serve; the one before it stays" in came_of_it
+        assert (supervisor.is_ready(), said.lines) == (True, [])
+
+
+async def test_a_successor_serves_before_its_predecessor_is_told(tmp_path: Path) -> None:
+    """And only who was replaced ends: nothing is said, as nothing went wrong."""
+    told = tmp_path / "told"
+    noting = (
+        f"note = open({str(told)!r}, 'ab', 0); hear(); note.write(b'serves '); tell(b'r')\n"
+        "note.write(control.recv(1) + b' ')"
+    )
+    async with supervised(*script(noting)) as (supervisor, said, running):
+        await supervisor.ready.wait()
+        came_of_it = await supervisor.roll()
+        assert (came_of_it, supervisor.is_ready(), said.lines) == ("restarted: 1 of 1 workers", True, [])
+        supervisor.stop(signal.SIGINT)
+        await running
+
+    assert _content(told) == b"serves serves t l "
+
+
+async def test_a_predecessor_that_does_not_end_is_killed() -> None:
+    """One that hangs must not hold up the restart of the others."""
+    stubborn = "hear(); tell(b'r')\nwhile True: signal.pause()"
+    async with supervised(*script(stubborn), kill_after_s=0.05) as (supervisor, said, _):
+        await supervisor.ready.wait()
+
+        assert await supervisor.roll() == "restarted: 1 of 1 workers"
+        assert said.lines == []
+
+
 # --- counts ---
 
 ANSWERING = "hear(); tell(b'r')\nwhile control.recv(1): tell(bytes.fromhex(%r))"
@@ -297,14 +361,15 @@ async def test_a_worker_answers_and_hears_until_its_partner_is_gone(ends: Ends) 
     """Everything a supervisor has to say comes this way, its own end included."""
     theirs, ours = ends
     told: list[Ending] = []
-    theirs.sendall(b"?dh")
+    heard: list[bytes] = []
+    theirs.sendall(b"?" + REORDER + framed(b"others") + b"dh")
     theirs.shutdown(socket.SHUT_WR)
     post = Post(ours)
 
-    await post.serve(lambda: counted(3), told.append)
+    await post.serve(lambda: counted(3), told.append, heard.append)
     await post.last_words(counted(4))
 
-    assert told == [Ending.DRAIN, Ending.HURRY]
+    assert (told, heard) == ([Ending.DRAIN, Ending.HURRY], [b"others"])
     assert theirs.makefile("rb").read() == b"".join(
         framed(payload) for payload in (READY, COUNTS + encode(counted(3)), COUNTS + encode(counted(4)))
     )
@@ -316,6 +381,6 @@ async def test_last_words_to_nobody_are_no_trouble(ends: Ends) -> None:
     theirs.close()
     post = Post(ours)
 
-    await post.serve(lambda: counted(3), lambda _: None)
+    await post.serve(lambda: counted(3), lambda _: None, lambda _: None)
 
     await post.last_words(counted(4))

@@ -10,10 +10,8 @@ from types import FrameType
 from plano.http1.limits import ServerLimits
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
-NO_RELOAD = (
-    "plano: SIGHUP does not reload the configuration yet; the gateway goes on as it is, "
-    "restart it to change something"
-)
+ASKING = (signal.SIGHUP, signal.SIGUSR2)
+"""To read the configuration again; to restart the workers one after the other."""
 
 
 class Stop:
@@ -26,10 +24,13 @@ class Stop:
         """Whether clients with nothing under way are left at once: somebody waits for the prompt or the
         port."""
 
-    def ask(self, *, leave_idle: bool) -> None:
+        self.others_accept = False
+        """Whether another worker lets in those who come."""
+
+    def ask(self, *, leave_idle: bool, others_accept: bool = False) -> None:
         """An orderly end, however often it is asked for."""
         if not self.asked.is_set():
-            self.leaves_idle = leave_idle
+            self.leaves_idle, self.others_accept = leave_idle, others_accept
             self.asked.set()
 
     def signalled(self, number: signal.Signals) -> None:
@@ -39,29 +40,37 @@ class Stop:
         self.ask(leave_idle=number == signal.SIGINT)
 
 
-def watch(stop: Callable[[signal.Signals], None], say: Callable[[str], None]) -> None:
-    """From now on SIGTERM and SIGINT call `stop`, each time they come, and SIGHUP ends nothing.
+def watch(
+    stop: Callable[[signal.Signals], None], *, reload: Callable[[], None], roll: Callable[[], None]
+) -> None:
+    """From now on SIGTERM and SIGINT call `stop`, SIGHUP `reload` and SIGUSR2 `roll`, each time they come.
 
     Handlers of our own, not the loop's: those are gone when it closes, and a signal that came then would
     make an orderly end look like a violent one.
     """
     loop = asyncio.get_running_loop()
+    asked = {signal.SIGHUP: reload, signal.SIGUSR2: roll}
 
     def came(number: int, _frame: FrameType | None) -> None:
         if loop.is_closed():
             return
-        if number == signal.SIGHUP:
-            loop.call_soon_threadsafe(say, NO_RELOAD)
+        found = signal.Signals(number)
+        if found in asked:
+            loop.call_soon_threadsafe(asked[found])
         else:
-            loop.call_soon_threadsafe(stop, signal.Signals(number))
+            loop.call_soon_threadsafe(stop, found)
 
-    for number in (*ENDING, signal.SIGHUP):
+    for number in (*ENDING, *ASKING):
         signal.signal(number, came)
+
+
+def nothing() -> None:
+    """What a worker does when it is asked for what its supervisor was asked for as well."""
 
 
 def ignore() -> None:
     """The end is near, whatever still comes; the last thing to be called inside the loop."""
-    for number in (*ENDING, signal.SIGHUP):
+    for number in (*ENDING, *ASKING):
         signal.signal(number, signal.SIG_IGN)
 
 

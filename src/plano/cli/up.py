@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,14 @@ from plano.cli.affinity import affinity_line, not_shared
 from plano.cli.exits import ConfigurationAtFault
 from plano.cli.exposure import exposure
 from plano.cli.ports import ADMIN_HOST, ADMIN_PORT, Ports
+from plano.cli.reload import Apply, Reloaded, Reloading
 from plano.cli.standard_error import StandardError
 from plano.cli.worker import Orders, prepare, run_worker
 from plano.config.load import Configuration, ConfigurationInvalid, find
 from plano.config.texts import Texts
 from plano.observe.access_log import LogFormat
 from plano.server.admin import Render
+from plano.serving import beforehand
 from plano.workers import Supervisor
 
 EXAMPLES = """\
@@ -40,6 +42,10 @@ Examples:
 """
 FEW_CONNECTIONS = 1000
 """So many serve a team; whoever has less, and did not ask for it, should know."""
+ONE_PROCESS = (
+    "plano: SIGUSR2 restarts workers one after the other, and there is one process; start it with --workers 2"
+    " or more for that"
+)
 KILL_AFTER_S = 10.0
 """Beyond its own drain limit, before a worker that does not end is killed."""
 
@@ -94,14 +100,10 @@ def command(
         ports = stack.enter_context(
             Ports.bound(host or listener.address, listener.port if port is None else port, admin_port)
         )
-        address, bound_port = ports.models.getsockname()[:2]
-        if exposed := exposure(address, bound_port, catalog):
-            say(f"warning: {exposed}")
-        if apart := not_shared(configuration, workers):
-            say(f"warning: {apart}")
-        start = _Start(configuration, catalog, Orders(texts, log_format), ports, say)
+        start = _Start(configuration, catalog, Orders(texts, log_format), ports, say, workers)
+        start.warn(catalog)
         with asyncio.Runner(loop_factory=bootstrap.event_loop) as runner:
-            runner.run(start.alone() if workers == 1 else start.supervise(workers))
+            runner.run(start.alone() if workers == 1 else start.supervise())
 
 
 def _flags() -> list[str]:
@@ -121,66 +123,150 @@ def _warn_of_descriptors(configuration: Configuration, say: Callable[[str], None
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Start:
     """Everything that is known when the gateway starts."""
 
     configuration: Configuration
+    """The one that serves: another one after a reload."""
     catalog: Catalog
+    """Of the first."""
     orders: Orders
     ports: Ports
     say: Callable[[str], None]
+    workers: int
+
+    def warn(self, catalog: Catalog) -> None:
+        """What the configuration means in this place."""
+        address, port = self.ports.models.getsockname()[:2]
+        asks_for_keys = self.configuration.listener.keys is not None
+        if exposed := exposure(address, port, catalog, asks_for_keys=asks_for_keys):
+            self.say(f"warning: {exposed}")
+        if apart := not_shared(self.configuration, self.workers):
+            self.say(f"warning: {apart}")
 
     async def alone(self) -> None:
         """One worker, in this process, with the admin listener beside it."""
         stop = signals.Stop()
         gateway = prepare(self.configuration, self.catalog, self.orders)
-        self._watch(stop.signalled, lambda: gateway.in_flight.count == 0)
+
+        async def apply(found: Reloaded) -> None:
+            await gateway.reload(found.configuration, found.catalog)
+            self._changed(found)
+
+        reloading = self._reloading(apply)
+        self._watch(
+            stop.signalled,
+            lambda: gateway.in_flight.count == 0,
+            reload=self._no_file if reloading is None else reloading.ask,
+            roll=lambda: self.say(ONE_PROCESS),
+        )
 
         async def render(accept: str) -> tuple[str, bytes]:
             return await bootstrap.render(gateway.recording.snapshot(), accept)
 
-        async with self._admin(render, gateway.is_ready):
-            await run_worker(
-                gateway,
-                self.ports.models,
-                stop,
-                on_ready=lambda: self._announce("1 process"),
-                say=self.say,
-            )
+        async with self._admin(render, gateway.is_ready), self._while_serving() as begin:
+
+            def on_ready() -> None:
+                self._announce("1 process")
+                if reloading is not None:
+                    begin(reloading.run())
+
+            await run_worker(gateway, self.ports.models, stop, on_ready=on_ready, say=self.say)
         signals.ignore()
 
-    async def supervise(self, count: int) -> None:
+    async def supervise(self) -> None:
         """Several workers; this process keeps the admin listener and the count of everything."""
         supervisor = Supervisor(
-            count=count,
+            count=self.workers,
             command=(sys.executable, *_flags(), "-m", "plano.cli.worker"),
             orders=msgspec.msgpack.encode(self.orders),
             listening=self.ports.models,
             say=lambda text: self.say(f"plano: {text}"),
         )
-        self._watch(supervisor.stop, lambda: not supervisor.is_ready())
+
+        async def apply(found: Reloaded) -> None:
+            await beforehand(found.configuration, found.catalog)
+            orders = Orders(found.texts, self.orders.log_format)
+            for trouble in await supervisor.reorder(msgspec.msgpack.encode(orders)):
+                self.say(f"plano: {trouble}; it goes on with the configuration that it has")
+            self._changed(found)
+            supervisor.kill_after_s = self._kill_after_s()
+
+        reloading = self._reloading(apply)
+        rolling = asyncio.Event()
+        self._watch(
+            supervisor.stop,
+            lambda: not supervisor.is_ready(),
+            reload=self._no_file if reloading is None else reloading.ask,
+            roll=rolling.set,
+        )
 
         async def render(accept: str) -> tuple[str, bytes]:
             return await bootstrap.render(await supervisor.snapshot(), accept)
 
-        async with self._admin(render, supervisor.is_ready), asyncio.TaskGroup() as group:
-            announcing = group.create_task(self._announce_when_ready(supervisor, count))
-            drain_s = self.configuration.server_limits.drain_s
-            await supervisor.run(kill_after_s=drain_s + KILL_AFTER_S)
-            announcing.cancel()
+        async with self._admin(render, supervisor.is_ready), self._while_serving() as begin:
+            begin(self._announce_when_ready(supervisor))
+            begin(self._roll_when_asked(supervisor, rolling))
+            if reloading is not None:
+                begin(reloading.run())
+            await supervisor.run(kill_after_s=self._kill_after_s())
         signals.ignore()
 
-    def _watch(self, stop: Callable[[signal.Signals], None], idle: Callable[[], bool]) -> None:
+    # -- what is asked for while it runs
+
+    def _reloading(self, apply: Apply) -> Reloading | None:
+        return None if self.orders.texts is None else Reloading(self.orders.texts, apply, self.say)
+
+    def _no_file(self) -> None:
+        self.say("plano: there is no configuration file to read again; the gateway goes on as it is")
+
+    def _changed(self, found: Reloaded) -> None:
+        """Another configuration serves."""
+        before, after = self.configuration.listener, found.configuration.listener
+        self.configuration = found.configuration
+        self.warn(found.catalog)
+        if (before.address, before.port) != (after.address, after.port):
+            self.say(
+                f"warning: listeners: {after.address} port {after.port} takes effect when the gateway is "
+                f"started anew; until then it stays on {self.ports.address}"
+            )
+
+    async def _roll_when_asked(self, supervisor: Supervisor, asked: asyncio.Event) -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            self.say("plano: a rolling restart begins")
+            self.say(f"plano: {await supervisor.roll()}")
+
+    def _kill_after_s(self) -> float:
+        return self.configuration.server_limits.drain_s + KILL_AFTER_S
+
+    @contextlib.asynccontextmanager
+    async def _while_serving(self) -> AsyncIterator[Callable[[Coroutine[None, None, None]], None]]:
+        """Begins what is to go on until the gateway has ended."""
+        async with asyncio.TaskGroup() as group:
+            tasks: list[asyncio.Task[None]] = []
+            yield lambda work: tasks.append(group.create_task(work))
+            for task in tasks:
+                task.cancel()
+
+    def _watch(
+        self,
+        stop: Callable[[signal.Signals], None],
+        idle: Callable[[], bool],
+        *,
+        reload: Callable[[], None],
+        roll: Callable[[], None],
+    ) -> None:
         came: list[signal.Signals] = []
-        limits = self.configuration.server_limits
 
         def stopped(number: signal.Signals) -> None:
             came.append(number)
-            self.say(signals.in_words(came, limits, idle=idle()))
+            self.say(signals.in_words(came, self.configuration.server_limits, idle=idle()))
             stop(number)
 
-        signals.watch(stopped, self.say)
+        signals.watch(stopped, reload=reload, roll=roll)
 
     @contextlib.asynccontextmanager
     async def _admin(self, render: Render, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
@@ -191,10 +277,10 @@ class _Start:
         finally:
             admin.stop()
 
-    async def _announce_when_ready(self, supervisor: Supervisor, count: int) -> None:
+    async def _announce_when_ready(self, supervisor: Supervisor) -> None:
         await supervisor.ready.wait()
         if supervisor.is_ready():
-            self._announce(f"{count} processes")
+            self._announce(f"{self.workers} processes")
 
     def _announce(self, processes: str) -> None:
         self.say(affinity_line(self.configuration))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ from plano.config.texts import Texts
 from plano.observe.access_log import LogFormat
 from plano.workers import Ending, Post
 
+_log = logging.getLogger(__name__)
 YOUNG_OBJECTS = 20_000
 """Objects made before the collector looks for cycles: a request makes few, and they are freed by count."""
 
@@ -67,7 +69,9 @@ async def run_worker(
     await gateway.listen(listening)
     on_ready()
     await stop.asked.wait()
-    cut_short = await gateway.stop(grace_s=0.0 if stop.leaves_idle else None, hurry=stop.hurry)
+    cut_short = await gateway.stop(
+        grace_s=0.0 if stop.leaves_idle else None, hurry=stop.hurry, others_accept=stop.others_accept
+    )
     if cut_short:
         say(f"plano: {cut_short} answer{'s' * (cut_short > 1)} cut short, each with an error for its client")
 
@@ -80,14 +84,20 @@ async def _serve(
     Only the supervisor can hurry: a signal that everybody was sent arrives here twice.
     """
     stop = signals.Stop()
-    signals.watch(lambda number: stop.ask(leave_idle=number == signal.SIGINT), lambda _: None)
+    signals.watch(
+        lambda number: stop.ask(leave_idle=number == signal.SIGINT),
+        reload=signals.nothing,
+        roll=signals.nothing,
+    )
     reporting: list[asyncio.Task[None]] = []
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def report() -> None:
-        await post.serve(gateway.recording.snapshot, partial(_end, stop))
+        await post.serve(gateway.recording.snapshot, partial(_end, stop), queue.put_nowait)
         stop.ask(leave_idle=True)  # whoever starts another supervisor wants the port
 
     async with asyncio.TaskGroup() as group:
+        obeying = group.create_task(_obey(gateway, queue, post))
         await run_worker(
             gateway,
             listening,
@@ -97,13 +107,37 @@ async def _serve(
         )
         await post.last_words(gateway.recording.snapshot())
         reporting[0].cancel()
+        obeying.cancel()
     signals.ignore()
+
+
+async def _obey(gateway: bootstrap.Gateway, queue: asyncio.Queue[bytes], post: Post) -> None:
+    """Change over to each of the orders in turn, and say so. The supervisor has checked what they hold, but
+    files that they name may have changed since."""
+    while True:
+        orders = msgspec.msgpack.decode(await queue.get(), type=Orders)
+        try:
+            await gateway.reload(*await _read(orders))
+        except ConfigurationInvalid as invalid:
+            post.reordered(str(invalid))
+        except OSError as problem:
+            post.reordered(problem.strerror or str(problem))
+        except Exception as defect:  # noqa: BLE001 - in here it must not end a worker that serves
+            _log.exception("a defect kept the configuration from being reloaded")
+            post.reordered(f"a defect ({type(defect).__name__})")
+        else:
+            post.reordered("")
+
+
+async def _read(orders: Orders) -> tuple[Configuration, Catalog]:
+    """Off the loop: a large file takes its time."""
+    return await asyncio.get_running_loop().run_in_executor(None, load_catalog, orders.texts, os.environ)
 
 
 def _end(stop: signals.Stop, ending: Ending) -> None:
     match ending:
-        case Ending.DRAIN | Ending.LEAVE:
-            stop.ask(leave_idle=ending is Ending.LEAVE)
+        case Ending.DRAIN | Ending.LEAVE | Ending.RETIRE:
+            stop.ask(leave_idle=ending is Ending.LEAVE, others_accept=ending is Ending.RETIRE)
         case Ending.HURRY:
             stop.ask(leave_idle=True)
             stop.hurry.set()

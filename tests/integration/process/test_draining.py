@@ -203,13 +203,3 @@ async def _signal_to_the_end(running: GatewayProcess) -> None:
             break
         await asyncio.wait([ending], timeout=0.001)
     await ending
-
-
-async def test_a_hangup_ends_nothing_and_is_not_passed_over() -> None:
-    """SIGHUP means "reload" to operators, and death to a process that does not know it."""
-    async with ScriptedUpstream() as upstream, process(config_at(upstream)) as running:
-        running.signal(signal.SIGHUP)
-        said = await running.said("SIGHUP")
-        reply = await ask(running.port)
-
-        assert ("does not reload" in said, reply.status) == (True, 200)
