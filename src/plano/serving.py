@@ -21,7 +21,6 @@ from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.http1.alarms import Alarms
 from plano.http1.server import UnderWay
-from plano.keys.counts import Counts
 from plano.keys.gate import Gate, SettlingRecorder
 from plano.observe.gauges import Gauges
 from plano.observe.log_writer import LogWriter
@@ -75,10 +74,10 @@ class Serving:
         for found in self.catalog.models[:1]:
             if any(key.max_usd_per_day is not None for key in keys):
                 prices(found.id)  # so that the table is loaded before somebody has spent anything
-        counts = None if before is None or before._gate is None else before._gate.counts
-        return Gate(
-            keys, counts=counts or Counts(time.monotonic), prices=prices, now=time.monotonic, today=time.time
-        )
+        from plano.keys.opening import gate_for  # noqa: PLC0415 - loads its library where it is wanted
+
+        gate = None if before is None else before._gate
+        return gate_for(keys, before=gate, prices=prices, now=time.monotonic, today=time.time)
 
     def app(self, recorder: Recorder, is_ready: Callable[[], bool]) -> App:
         """Who answers."""

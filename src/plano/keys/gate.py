@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from plano.catalog.gateway_keys import GatewayKey
 from plano.catalog.names import ModelId
@@ -10,9 +11,11 @@ from plano.catalog.prices import Price
 from plano.errors import Unauthenticated
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
-from plano.keys.counts import Counts
 from plano.keys.digests import digest_of
-from plano.keys.meter import Meter
+
+if TYPE_CHECKING:
+    from plano.keys.counts import Counts
+    from plano.keys.meter import Meter
 
 AUTHORIZATION = b"authorization"
 API_KEY = b"x-api-key"
@@ -25,20 +28,13 @@ Prices = Callable[[ModelId], Price | None]
 class Gate:
     """The keys of one configuration."""
 
-    def __init__(
-        self,
-        keys: Iterable[GatewayKey],
-        *,
-        counts: Counts,
-        prices: Prices,
-        now: Callable[[], float],
-        today: Callable[[], float],
-    ) -> None:
+    def __init__(self, meters: Mapping[bytes, Meter], counts: Counts, prices: Prices) -> None:
+        """`meters`: by the digests of their keys, all over `counts`."""
         self.counts = counts
         self._prices = prices
-        self._meters = {key.digest: Meter(key, counts, now=now, today=today) for key in keys}
-        self._admitted: dict[int, Meter] = {}
-        """Of the requests under way, by the identity of their records, which live as long."""
+        self._meters = meters
+        self._admitted: dict[int, tuple[Meter, ExchangeRecord]] = {}
+        """The requests under way, by the identity of their records."""
 
     def key_of(self, fields: Mapping[bytes, bytes]) -> GatewayKey:
         """The key that a head shows. Raises Unauthenticated.
@@ -62,13 +58,13 @@ class Gate:
         meter = self._meters[key.digest]
         record.key = key.name
         meter.begin()
-        self._admitted[id(record)] = meter
+        self._admitted[id(record)] = meter, record
 
     def settle(self, record: ExchangeRecord) -> None:
         """The request has ended; nothing happens for one that was not admitted."""
-        meter = self._admitted.pop(id(record), None)
-        if meter is not None:
-            usage = record.usage
+        admitted = self._admitted.pop(id(record), None)
+        if admitted is not None:
+            meter, usage = admitted[0], record.usage
             tokens = 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
             meter.end(tokens, self._usd(record) if meter.key.max_usd_per_day is not None else None)
 

@@ -1,0 +1,25 @@
+"""Puts a gate together. Imported only where keys are configured: the library that counts loads slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from plano.catalog.gateway_keys import GatewayKey
+from plano.keys.counts import Counts
+from plano.keys.gate import Gate, Prices
+from plano.keys.meter import Meter
+
+
+def gate_for(
+    keys: Iterable[GatewayKey],
+    *,
+    before: Gate | None,
+    prices: Prices,
+    now: Callable[[], float],
+    today: Callable[[], float],
+) -> Gate:
+    """`before`: the gate that this one replaces, whose counts go on; `now`: seconds, of a clock that never
+    goes back; `today`: seconds since 1970."""
+    counts = Counts(now) if before is None else before.counts
+    meters = {key.digest: Meter(key, counts, now=now, today=today) for key in keys}
+    return Gate(meters, counts, prices)
