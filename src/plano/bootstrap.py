@@ -25,6 +25,7 @@ from plano.observe.gauges import Gauges
 from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
+from plano.observe.watchdog import Watchdog
 from plano.routing.affinity import StoreState
 from plano.routing.ports import AffinityStore
 from plano.server.admin import Admin, Render
@@ -88,6 +89,7 @@ class Gateway:
             under_way=self._serving.under_way,
         )
         self._listener: asyncio.Server | None = None
+        self._watchdog = Watchdog()
 
     def _recording(self, options: Options) -> Recording:
         writer = LogWriter(DescriptorOutput(options.log_descriptor))
@@ -139,6 +141,7 @@ class Gateway:
         """Serve what connects to `listening`, a bound socket; ready from then on."""
         self._listener = await self._loop.create_server(self.server.protocol, sock=listening, backlog=BACKLOG)
         self._serving.start()
+        self._watchdog.start()
         self.state = "ready"
 
     async def reload(self, configuration: Configuration, catalog: Catalog) -> None:
@@ -228,6 +231,7 @@ class Gateway:
         self.server.abort()
         await self._close()
         self._alarms.close()
+        self._watchdog.stop()
         self.state = "stopped"
         return cut_short
 
