@@ -22,7 +22,7 @@ from plano.classifiers.router_model import RouterModel
 from plano.config.load import Configuration
 from plano.config.schema import RoutingBudget
 from plano.exchange.asking import Asking
-from plano.exchange.ports import Upstream
+from plano.exchange.ports import Recorder, Upstream
 from plano.exchange.record import ExchangeRecord
 from plano.exchange.sessions import Claim, SessionFinder, SessionRules
 from plano.http1.alarms import Alarms
@@ -56,6 +56,20 @@ MOST_WRITING = 256
 
 LAST_WRITES_S = 1.0
 """What is being written when a configuration has done its work, and the gateway goes on."""
+
+
+class SessionRecorder:
+    """Records, and has written what an answer means for its session: at once, for an agent's next request
+    comes sooner than a batch of records is full."""
+
+    def __init__(self, deciding: Deciding, recorder: Recorder) -> None:
+        self._deciding = deciding
+        self._recorder = recorder
+
+    def record(self, record: ExchangeRecord) -> None:
+        if record.session is not None and record.status == 200 and record.chosen is not None:
+            self._deciding.note_session(record, record.session, record.chosen)
+        self._recorder.record(record)
 
 
 class Deciding:
@@ -200,14 +214,12 @@ class Deciding:
         await self.board.refresh(within_s=within_s)
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
-        """Learn from finished exchanges how long models take, and what sessions have spent."""
+        """Learn from finished exchanges how long models take."""
         for record in records:
             self.board.observe(record)
-            if record.session is not None and record.status == 200 and record.chosen is not None:
-                self._note_session(record, record.session, record.chosen)
 
-    def _note_session(self, record: ExchangeRecord, key: str, chosen: ModelId) -> None:
-        """What a session has spent, and whether another model than its own has answered."""
+    def note_session(self, record: ExchangeRecord, key: str, chosen: ModelId) -> None:
+        """Write what a session has spent, or that another model than its own has answered."""
         if record.account is not None:
             usage = record.usage or Usage()
             answered = Answered(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from plano.catalog.catalog import Catalog
 from plano.catalog.gateway_keys import gateway_keys
 from plano.config.load import Configuration
-from plano.deciding import Deciding
+from plano.deciding import Deciding, SessionRecorder
 from plano.exchange.exchange import Exchange, Timing
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
@@ -84,7 +84,7 @@ class Serving:
         settling = recorder if self._gate is None else SettlingRecorder(self._gate, recorder)
         return App(
             catalog=self.catalog,
-            exchange=self._exchange(settling),
+            exchange=self._exchange(SessionRecorder(self.deciding, settling)),
             gate=self._gate,
             sessions=self._sessions(),
             recorder=recorder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,10 +14,9 @@ from plano.chat.dialect import Dialect
 from plano.errors import InvalidAffinityId
 from plano.routing.affinity import Pin, session_key
 from plano.wire.dialects import DIALECTS
-from tests.fault.baseline import turns
 from tests.wall.gateway import RunningGateway, gateway, written
 from tests.wall.raw_client import RawClient, RawReply
-from tests.wall.upstream import PATIENCE_S, ScriptedUpstream
+from tests.wall.upstream import ScriptedUpstream
 
 CONFIG = """
 version: v0.4.0
@@ -260,7 +258,6 @@ async def test_a_dearer_model_is_kept_from_a_session_that_may_not_pay_for_it(tmp
         gateway(PRICED.format(url=upstream.url, pct=0, log=log)) as running,
     ):
         first = decision(await sent(running, CHAT, grown(CODE)))
-        await until_accounted(running, first["session_id"])
         second = decision(await sent(running, CHAT, grown(CODE, TRANSLATION)))
         allowed = decision(
             await sent(running, CHAT, grown(CODE, TRANSLATION), "x-plano-max-switch-spend-pct: 100")
@@ -298,7 +295,6 @@ async def test_a_cheaper_model_is_free_to_change_to(tmp_path: Path) -> None:
         gateway(PRICED.format(url=upstream.url, pct=0, log=tmp_path / "log")) as running,
     ):
         first = decision(await sent(running, CHAT, grown(TRANSLATION)))
-        await until_accounted(running, first["session_id"])
         second = decision(await sent(running, CHAT, grown(TRANSLATION, CODE)))
 
     assert [(each["models"][0], each["switched"], each["pinned"]) for each in (first, second)] == [
@@ -307,17 +303,21 @@ async def test_a_cheaper_model_is_free_to_change_to(tmp_path: Path) -> None:
     ]
 
 
-async def until_accounted(running: RunningGateway, session_id: str) -> None:
-    """Until what the session has spent is written, which is a moment after its answer."""
+async def test_an_account_is_kept_at_the_pace_of_an_agent(tmp_path: Path) -> None:
+    """Its next request comes at once, and must not be judged as if the last change had cost nothing."""
+    texts = [TRANSLATION, CODE] * 6
+    async with (
+        ScriptedUpstream() as upstream,
+        gateway(PRICED.format(url=upstream.url, pct=20, log=tmp_path / "log")) as running,
+    ):
+        talks = [grown(*texts[:said]) for said in range(1, len(texts) + 1)]
+        found = [decision(await sent(running, CHAT, each)) for each in talks]
+        pin = await running.worker.store.read(session_key(None, found[0]["session_id"]))
 
-    async def spending() -> object:
-        running.worker.recording.flush()
-        pin = await running.worker.store.read(session_key(None, session_id))
-        return pin.spending if isinstance(pin, Pin) else None
-
-    async with asyncio.timeout(PATIENCE_S):
-        while await spending() is None:
-            await turns(1)
+    assert isinstance(pin, Pin)
+    assert pin.spending is not None
+    assert pin.spending.switches == sum(each["switched"] for each in found)
+    assert pin.spending.switches_usd <= pin.spending.never_switching_usd * 0.2
 
 
 def test_a_program_has_sessions_too() -> None:
