@@ -17,6 +17,7 @@ from tests.wall.canary import WITNESS
 from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, RunningGateway, config_at, gateway
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.raw_client import RawClient, RawReply
+from tests.wall.script import Script, Stall, sized
 from tests.wall.upstream import ScriptedUpstream
 
 KEY = WITNESS.guard("pk-wall-canary-of-a-gateway-key-0123456789abcdef")
@@ -62,6 +63,17 @@ async def posted(client: RawClient, credential: str, *, path: str = "/v1/chat/co
     return await client.reply()
 
 
+async def decided(running: RunningGateway, with_key: str, words: str, *headers: str, **body: Any) -> Any:
+    """The decision object for a request that names no model."""
+    asked = {"messages": [{"role": "user", "content": words}], **body}
+    async with RawClient(running.port) as client:
+        credential = f"authorization: Bearer {with_key}"
+        await client.post("/routing/v1/chat/completions", json.dumps(asked).encode(), credential, *headers)
+        reply = await client.reply()
+        assert reply.status == 200
+        return json.loads(reply.body)
+
+
 async def refusal(
     running: RunningGateway, dialect: str, with_key: str, model: str | None = None
 ) -> tuple[Any, ...]:
@@ -69,7 +81,7 @@ async def refusal(
     with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)) as caught:
         await ask(running, dialect, with_key, model)
     error: Any = caught.value
-    kind = error.body["error"]["type"] if dialect == "messages" else error.body["code"]
+    kind = error.body["error"]["type"] if dialect == "messages" else error.body.get("code")
     return type(error).__name__, error.status_code, kind
 
 
@@ -200,3 +212,132 @@ async def test_a_default_that_is_not_allowed_decides_nothing() -> None:
         told = await refusal(running, "chat", KEY, "auto")
 
     assert (told, upstream.attempts) == (("BadRequestError", 400, "no_model"), [])
+
+
+async def test_a_fallback_that_is_not_allowed_is_not_tried() -> None:
+    """Not even when nobody else is left."""
+    broken: Script = sized(b'{"error": {"message": "down"}}', status=503)
+    async with ScriptedUpstream([broken] * 4) as upstream:
+        rows: Any = config_at(upstream)["model_providers"]
+        rows.append({"model": "openai/gpt-spare", "base_url": upstream.url, "access_key": "k"})
+        rows[0]["fallbacks"] = ["gpt-spare"]
+        written = config(upstream, key(models=["gpt-wall"])) | {"model_providers": rows}
+        async with gateway(written) as running:
+            told = await refusal(running, "chat", KEY)
+
+    asked = {json.loads(attempt.request.body)["model"] for attempt in upstream.attempts}
+    assert (told[:2], asked) == (("InternalServerError", 503), {"gpt-wall"})
+
+
+ROUTES: Any = [
+    {
+        "name": "code generation",
+        "description": "writing new code, functions, scripts and programs",
+        "models": ["simulated/large", "simulated/small"],
+    }
+]
+CODE = "Write a Python function that parses a CSV file."
+
+
+@pytest.mark.parametrize(
+    ("models", "in_body", "decision"),
+    [
+        (["simulated/small"], False, (["simulated/small"], "code generation")),
+        (["simulated/small"], True, (["simulated/small"], "code generation")),
+        (["simulated/any"], False, (["simulated/any"], None)),
+        (["simulated/any"], True, (["simulated/any"], None)),
+    ],
+    ids=["loses one", "of the body loses one", "loses all", "of the body loses all"],
+)
+async def test_a_route_loses_what_is_not_allowed(models: list[str], in_body: bool, decision: Any) -> None:
+    """A route that loses all of its models is passed over, and what it would have chosen is not told."""
+    routes: Any = {"routing_preferences": ROUTES}
+    written: Any = {
+        "version": "v0.4.0",
+        "listeners": [{"name": "models", "type": "model", "keys": [key(models=models)]}],
+        "model_providers": [
+            {"model": "simulated/large"},
+            {"model": "simulated/small"},
+            {"model": "simulated/any", "default": True},
+        ],
+    }
+    async with gateway(written if in_body else written | routes) as running:
+        told = await decided(running, KEY, CODE, **(routes if in_body else {}))
+
+    assert (told["models"], told["route"], "large" in json.dumps(told)) == (*decision, False)
+
+
+async def test_a_pin_on_what_is_not_allowed_is_none_and_stays_for_others() -> None:
+    """Two keys of one owner share sessions, and need not share models."""
+    keys = key(owner="team", models=[ANTHROPIC_MODEL]), key("all", OTHER, owner="team")
+    session = "x-model-affinity: s-1"
+    async with asked_for_keys(*keys) as (running, _):
+        told = [await decided(running, each, "Hello", session) for each in (OTHER, KEY, OTHER)]
+
+    assert [(each["models"], each["pinned"]) for each in told] == [
+        ([OPENAI_MODEL], False),
+        (["none"], False),
+        ([OPENAI_MODEL], True),
+    ]
+
+
+async def test_sessions_of_another_owner_are_others() -> None:
+    """One tenant's pins are never another's."""
+    keys = key(owner="a"), key("all", OTHER, owner="b")
+    session = "x-model-affinity: s-1"
+    async with asked_for_keys(*keys) as (running, _):
+        told = [await decided(running, each, "Hello", session) for each in (KEY, KEY, OTHER)]
+
+    assert [each["pinned"] for each in told] == [False, True, False]
+
+
+async def test_a_client_that_leaves_makes_room() -> None:
+    """Requests under way end on every way out."""
+    async with (
+        ScriptedUpstream([[Stall()]]) as upstream,
+        gateway(config(upstream, key(max_concurrent=1))) as running,
+    ):
+        async with RawClient(running.port) as leaving:
+            await leaving.post(
+                "/v1/chat/completions",
+                json.dumps({"model": OPENAI_MODEL, "messages": QUESTION}).encode(),
+                f"x-api-key: {KEY}",
+            )
+            await upstream.attempt(0)
+            async with RawClient(running.port) as other:
+                full = await posted(other, f"x-api-key: {KEY}")
+        await running.logged(2)
+        async with RawClient(running.port) as other:
+            after = await posted(other, f"x-api-key: {KEY}")
+
+    assert (full.status, after.status) == (429, 200)
+
+
+async def test_money_is_counted_at_the_prices_of_the_model_that_answered() -> None:
+    """A ceiling of a cent, and an answer that costs more."""
+    message = {"role": "assistant", "content": TEXT}
+    dear = {
+        "id": "a",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-4o",
+        "usage": {"prompt_tokens": 4000, "completion_tokens": 1000, "total_tokens": 5000},
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+    }
+    policy = {"prefer": "cheapest"}  # so that the prices are there from the start
+    async with ScriptedUpstream([sized(json.dumps(dear).encode())]) as upstream:
+        written = config(
+            upstream,
+            key(max_usd_per_day=0.01),
+            key("all", OTHER),
+            routing_preferences=[
+                {"name": "r", "description": "d", "models": ["gpt-4o"], "selection_policy": policy}
+            ],
+        )
+        written["model_providers"] = [{"model": "openai/gpt-4o", "base_url": upstream.url, "access_key": "k"}]
+        async with gateway(written) as running:
+            await ask(running, "chat", KEY, "gpt-4o")
+            told = await refusal(running, "chat", KEY, "gpt-4o")
+            others = await ask(running, "chat", OTHER, "gpt-4o")
+
+    assert (told, others) == (("RateLimitError", 429, "insufficient_quota"), TEXT)
