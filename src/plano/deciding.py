@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from plano.catalog.catalog import Catalog
+from plano.catalog.known_capabilities import KnownCapabilities
 from plano.catalog.names import ModelId
 from plano.catalog.sources import QuoteSources, quote_sources
 from plano.chat.dialect import Dialect
@@ -33,6 +34,7 @@ from plano.lasting import Lasting, Pins, Quoting, Reading
 from plano.quotes.board import Board
 from plano.quotes.fetch import PoolFetch
 from plano.routing.budget import Answered, Budget
+from plano.routing.capability import Preflight
 from plano.routing.decision import Candidate, Decision
 from plano.routing.health import Health
 from plano.routing.inline import InlineRoutes
@@ -120,10 +122,12 @@ class Deciding:
             today=time.time,
         )
         self._writing: set[asyncio.Task[None]] = set()
+        self._capabilities = KnownCapabilities()
         self.ladder = Ladder(
             catalog,
             self.preference,
             sessions=self._sessions,
+            preflight=Preflight(self._capabilities.of),
             route_explicit_models=configuration.routing.route_explicit_models,
             now=time.monotonic,
         )
@@ -196,6 +200,8 @@ class Deciding:
 
     def load(self) -> None:
         """Load what decides, if there are routes, and wait for it: nothing else can run meanwhile."""
+        if self._catalog.has_alternatives:
+            self._capabilities.load()
         if self._reads_routes():
             self._embedded.load()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from plano.catalog import linking
+from plano.catalog.capabilities import UNKNOWN, Capabilities
 from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing, Model, Route, is_same, others_than
 from plano.catalog.gateway_keys import faults_of_keys
 from plano.catalog.names import ModelId, ProviderId, RouteName
@@ -98,6 +99,7 @@ class _Linking:
                     row.http_host,
                     row.headers,
                     row.is_default,
+                    _capabilities(row),
                 )
         self.lost |= {row.name, row.model}
         return None
@@ -293,6 +295,13 @@ class _Linking:
 
     def _wrong(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self.configuration.problem(path, message, at_key=at_key))
+
+
+def _capabilities(row: ProviderRow) -> Capabilities:
+    said = row.capabilities
+    if said is None:
+        return UNKNOWN
+    return Capabilities(said.context_tokens, said.images, said.tools, said.structured_output)
 
 
 def _may_be_alias(shadowed: Found, target: Found) -> bool:

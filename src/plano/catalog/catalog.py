@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import quote
 
+from plano.catalog.capabilities import UNKNOWN, Capabilities
 from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.near import Names
 from plano.chat.dialect import Dialect
@@ -77,6 +78,8 @@ class Model:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Extra request headers, as configured; they may hold credentials."""
     is_default: bool = False
+    capabilities: Capabilities = UNKNOWN
+    """What its entry says that it can take."""
 
     @property
     def is_wildcard(self) -> bool:
@@ -161,6 +164,12 @@ class Catalog:
         self._wildcards = {model.id[:-2]: model for model in self.models if model.is_wildcard}
         self._remembered: dict[str, Found] = {}
         self._missing: dict[str, Missing] = {}
+
+    @property
+    def has_alternatives(self) -> bool:
+        """Whether there is anything that more than one model may answer."""
+        several = any(len(route.candidates) > 1 for route in self.routes)
+        return several or bool(self.fallbacks) or any(found.fallbacks for found in self.aliases.values())
 
     def find(self, requested: str) -> Found | Missing:
         """Exact name, alias, full model, bare id, wildcard member, catch-all: the first that fits."""

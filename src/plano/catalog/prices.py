@@ -115,6 +115,17 @@ def table_facts() -> TableFacts:
     return TableFacts(f"genai-prices {__version__}", get_snapshot().timestamp.date().isoformat())
 
 
+def context_window(provider: str, upstream_model: str) -> int | None:
+    """How many tokens a model takes, by the table's name of its provider; None where it is not known."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - as above
+
+    try:
+        _, model = get_snapshot().find_provider_model(upstream_model, None, provider, None)
+    except (LookupError, ValueError):
+        return None
+    return model.context_window
+
+
 def known_members(model: Model) -> tuple[str, ...]:
     """The models under a wildcard that the table knows, in full; a provider may have others."""
     provider = known_providers().get(model.provider)

@@ -54,6 +54,7 @@ class Provider:
     prices: str | None = None
     models_dev: str | None = None
     prompt_cache_s: float = PROMPT_CACHE_S
+    shortens_prompts: bool = False
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Literal
 from plano.config.document import Document
 from plano.config.limits import client_limits, server_limits
 from plano.config.problems import KeyPath, Problem, spell
-from plano.config.schema import CostSource, LatencySource, Overrides, PromptCaching, Routing
+from plano.config.schema import Capabilities, CostSource, LatencySource, Overrides, PromptCaching, Routing
 from plano.config.secret import Secret
 from plano.http1.limits import ClientLimits, ServerLimits
 
@@ -85,6 +85,7 @@ class ProviderRow:
     provider_interface: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     fallbacks: tuple[NameAt, ...] = ()
+    capabilities: Capabilities | None = None
 
 
 @dataclass(frozen=True, slots=True)

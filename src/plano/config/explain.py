@@ -26,6 +26,7 @@ SHOWN: Final = frozenset(
         "route_on_user_only", "route_explicit_models", "transport", "http_host", "tenant_header",
         "min_prefix_tokens", "address", "embedded_threshold", "fallbacks",
         "requests_per_minute", "tokens_per_minute", "max_concurrent", "max_usd_per_day",
+        "context_tokens", "images", "tools", "structured_output",
     )
 )  # fmt: skip
 """Keys whose values may be repeated in a message."""

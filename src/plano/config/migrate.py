@@ -193,6 +193,7 @@ def _provider_row(written: Provider, path: KeyPath, sound: Sound) -> ProviderRow
         written.provider_interface,
         written.headers,
         _names_at(written.fallbacks, (*path, "fallbacks"), sound),
+        written.capabilities,
     )
 
 

@@ -105,6 +105,15 @@ class InlinePreference(Strict):
     description: str = ""
 
 
+class Capabilities(Strict):
+    """What a model can take; what is not said is not known, and nothing is kept from it."""
+
+    context_tokens: Annotated[Whole, Field(ge=1)] | None = Field(None, description="the longest prompt")
+    images: Flag | None = None
+    tools: Flag | None = None
+    structured_output: Flag | None = Field(None, description="answers after a JSON schema")
+
+
 class Provider(Strict):
     """One model, or with `/*` all models, of one provider."""
 
@@ -118,6 +127,7 @@ class Provider(Strict):
     provider_interface: Interface | None = Field(None, description="what a custom provider speaks")
     headers: Headers = Field({}, description="more header fields for the provider", repr=False)
     fallbacks: list[Text] = Field([], description="who answers in turn when it fails, asked for by name")
+    capabilities: Capabilities | None = Field(None, description="candidates that cannot are passed over")
     routing_preferences: list[InlinePreference] = Field([], description="deprecated: use the top level's")
 
 

@@ -7,9 +7,12 @@ The proxied paths, the decision endpoints and the in-process router all read it 
 from __future__ import annotations
 
 from plano.catalog.allowance import Allowance
+from plano.chat.needs import Needs
 from plano.exchange.ports import Aside
 from plano.exchange.sessions import Claim, SessionFinder
+from plano.routing import capability
 from plano.routing.asked import Asked, Reading
+from plano.routing.capability import Worth
 from plano.routing.inline import InlineRoutes
 from plano.routing.reading import read
 from plano.routing.route_set import RouteSet
@@ -53,7 +56,17 @@ class Asking:
         session = None
         if claim is not None:
             session = await self._finder.find(claim, len(head.body), lambda: codec.conversation(head))
-        return Asked(head.model, self._reading(head, codec), routes, session, allowance)
+        needs = self._needing(head, codec)
+        return Asked(head.model, self._reading(head, codec), routes, session, allowance, needs)
+
+    def _needing(self, head: Head, codec: Codec) -> capability.Reading:
+        async def reading(worth: Worth) -> Needs:
+            def needs() -> Needs:
+                return codec.needs(head, worth.images, worth.tokens)
+
+            return needs() if len(head.body) < LARGE_BYTES else await self._aside(needs)
+
+        return reading
 
     def _reading(self, head: Head, codec: Codec) -> Reading:
         def words() -> tuple[Utterance, ...]:

@@ -120,7 +120,7 @@ class Exchange:
             asked = await self._asking.asked(head, errand.codec, routes, ask.claim, ask.allowance)
             decision = await self._ladder.decide(asked)
             errand.ask.record.reasons = decision.reasons
-            if asked.session is not None:
+            if asked.session is not None and decision.session_id is not None:
                 _note_session(errand.ask.record, asked.session, decision)
             telling = errand.ask.telling
             if telling is not None and self._tell(errand, telling, decision, began):

@@ -156,6 +156,8 @@ def _routed(line: LogLine, record: ExchangeRecord) -> RoutedLine:
     if record.has_switched:
         routed.switch = UNBUDGETED
     for reason in record.reasons:
+        if reason.outcome == "skipped":
+            continue
         if reason.step == "preference":
             routed.router = reason.router
             routed.score = _rounded(reason.score)

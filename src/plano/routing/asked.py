@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from plano.catalog.allowance import Allowance
+from plano.routing import capability
 from plano.routing.route_set import RouteSet
 from plano.routing.session import Session
 from plano.routing.utterance import Utterance
@@ -37,3 +38,5 @@ class Asked:
     """The session that the request belongs to; None: it stands alone."""
     allowance: Allowance | None = None
     """What its caller may use; None: everything that is declared."""
+    needs: capability.Reading | None = None
+    """Called when several models could answer, and one of them is known not to take everything."""

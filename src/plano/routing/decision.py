@@ -14,7 +14,8 @@ Step = Literal["explicit", "alias", "affinity", "preference", "default"]
 """The rungs of the ladder, and the value of `x-plano-decision`."""
 
 
-Outcome = Literal["chose", "abstained"]
+Outcome = Literal["chose", "abstained", "skipped"]
+"""`skipped`: one of the candidates of the step that chose cannot take the request."""
 
 
 Kind = Literal[

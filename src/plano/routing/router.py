@@ -16,6 +16,7 @@ from plano.catalog.catalog import NOT_NAMED, Catalog, Found, Missing
 from plano.catalog.names import RequestedModel
 from plano.errors import ModelNotFound, NoModel
 from plano.routing.asked import Asked
+from plano.routing.capability import Preflight
 from plano.routing.decision import Candidate, Decision, Reason, allowed
 from plano.routing.preference import Preference
 from plano.routing.session import Session
@@ -55,15 +56,18 @@ class Ladder:
         preference: Preference | None = None,
         *,
         sessions: Sessions | None = None,
+        preflight: Preflight | None = None,
         route_explicit_models: bool = False,
         now: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`preference`: None when nobody can be asked; `sessions`: None when none are kept.
+        """`preference`: None when nobody can be asked; `sessions`: None when none are kept;
+        `preflight`: None when nothing is known of what models can take.
         `route_explicit_models`: routes come before the model that a request names. `now`: seconds, for the
         time that steps took."""
         self._catalog = catalog
         self._preference = preference
         self._sessions = sessions
+        self._preflight = preflight
         self._has_routes = preference is not None and len(preference.routes) > 0
         self._routes_explicit = route_explicit_models
         self._now = now
@@ -85,6 +89,15 @@ class Ladder:
 
         Raises ModelNotFound for a name that nothing answers to, or nothing that the caller may use.
         """
+        decision = self._settled(requested, brings_routes, in_session, allowance)
+        if decision is None or self._preflight is None or len(decision.candidates) < 2:
+            return decision
+        return None if self._preflight.concerns(decision.candidates) else decision
+
+    def _settled(
+        self, requested: str | None, brings_routes: bool, in_session: bool, allowance: Allowance | None
+    ) -> Decision | None:
+        """The decision that follows from the name alone, before the request is held against it."""
         may_route = self._has_routes or (brings_routes and self._preference is not None)
         if requested is None or requested in NOT_NAMED:
             may_stay = in_session and self._sessions is not None
@@ -98,20 +111,22 @@ class Ladder:
 
         Raises ModelNotFound for a name that nothing answers to, and what reading the conversation raises.
         """
-        brings_routes = asked.routes is not None
-        decision = self.at_once(
-            asked.requested,
-            brings_routes=brings_routes,
-            in_session=asked.session is not None,
-            allowance=asked.allowance,
-        )
+        brings_routes, in_session = asked.routes is not None, asked.session is not None
+        decision = self._settled(asked.requested, brings_routes, in_session, asked.allowance)
         if decision is not None:
-            return decision
+            return await self._fitted(asked, decision)
         requested = asked.requested if asked.requested not in NOT_NAMED else None
         before = _UNNAMED if requested is None else (_kept(requested),)
         if asked.session is None or self._sessions is None:
             return await self._routed(asked, requested, before)
-        return await self._in_session(asked, asked.session, self._sessions, requested, before)
+        decision = await self._in_session(asked, asked.session, self._sessions, requested, before)
+        return await self._fitted(asked, decision)
+
+    async def _fitted(self, asked: Asked, decision: Decision) -> Decision:
+        """Without candidates that cannot take the request."""
+        if self._preflight is None or asked.needs is None:
+            return decision
+        return await self._preflight.fitted(decision, asked.needs)
 
     async def _in_session(
         self,
@@ -136,7 +151,10 @@ class Ladder:
         return replace(decision, session_id=session.id)
 
     async def _routed(self, asked: Asked, requested: str | None, before: tuple[Reason, ...]) -> Decision:
-        """From the preference step downwards."""
+        """From the preference step downwards: what a session is to keep is able to take the request."""
+        return await self._fitted(asked, await self._preferred(asked, requested, before))
+
+    async def _preferred(self, asked: Asked, requested: str | None, before: tuple[Reason, ...]) -> Decision:
         preference = self._preference
         if preference is None or (not self._has_routes and asked.routes is None):
             reasons: tuple[Reason, ...] = (*before, _NO_ROUTES)

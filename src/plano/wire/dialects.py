@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from plano.chat.conversation import Conversation
 from plano.chat.dialect import Dialect
+from plano.chat.needs import Needs
 from plano.errors import PlanoError, UpstreamError
-from plano.wire import loose, openai_errors, splice
+from plano.wire import loose, needs, openai_errors, splice
 from plano.wire.anthropic_messages import errors as messages_errors
 from plano.wire.anthropic_messages import reply as messages_reply
 from plano.wire.anthropic_messages import request as messages_request
@@ -39,6 +40,8 @@ class Codec:
     read_request: Callable[[bytes], Head]
     conversation: Callable[[Head], Conversation]
     """What routing reads of a request."""
+    needs: Callable[[Head, bool, int], Needs]
+    """What it needs of a model: whether to look for images, and up to how many tokens to count."""
     stream_reader: Callable[[int, int], StreamReader]
     """Given the number of choices asked for and the most bytes of one event."""
     read_reply: Callable[[bytes], ReplyFacts]
@@ -58,6 +61,7 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
             path="/v1/chat/completions",
             read_request=partial(splice.read, dialect=Dialect.OPENAI_CHAT),
             conversation=chat_request.conversation,
+            needs=partial(needs.read, places=chat_request.PLACES),
             stream_reader=chat_stream.StreamReader,
             read_reply=chat_reply.read,
             render_error=chat_errors.render,
@@ -69,6 +73,7 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
             path="/v1/messages",
             read_request=partial(splice.read, dialect=Dialect.ANTHROPIC_MESSAGES),
             conversation=messages_request.conversation,
+            needs=partial(needs.read, places=messages_request.PLACES),
             stream_reader=messages_stream.StreamReader,
             read_reply=messages_reply.read,
             render_error=messages_errors.render,
@@ -80,6 +85,7 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
             path="/v1/responses",
             read_request=partial(splice.read, dialect=Dialect.OPENAI_RESPONSES),
             conversation=responses_request.conversation,
+            needs=partial(needs.read, places=responses_request.PLACES),
             stream_reader=responses_stream.StreamReader,
             read_reply=responses_reply.read,
             render_error=responses_errors.render,

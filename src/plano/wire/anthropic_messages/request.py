@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from plano.chat.conversation import Conversation, Role, Turn
+from plano.chat.dialect import Dialect
+from plano.wire.needs import Places
 from plano.wire.splice import Head
 from plano.wire.turns import Fields, Turns, named, parts, text, texts_of, tool_names
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 _ATTACHMENTS = frozenset(("image", "document", "container_upload"))
+PLACES = Places(
+    Dialect.ANTHROPIC_MESSAGES,
+    ("messages", "system"),
+    ("tools",),
+    (("output_format",), ("output_config", "format")),
+    "image",
+)
 
 
 def conversation(head: Head) -> Conversation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from plano.chat.conversation import Conversation, Role, Turn
+from plano.chat.dialect import Dialect
+from plano.wire.needs import Places
 from plano.wire.splice import Head
 from plano.wire.turns import Fields, Turns, named, parts, text, tool_names
 
@@ -15,6 +17,9 @@ _ROLES: dict[str, Role] = {
     "function": "tool",
 }
 _ATTACHMENTS = frozenset(("image_url", "input_audio", "file", "video_url"))
+PLACES = Places(
+    Dialect.OPENAI_CHAT, ("messages",), ("tools", "functions"), (("response_format",),), "image_url"
+)
 
 
 def conversation(head: Head) -> Conversation:

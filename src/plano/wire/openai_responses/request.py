@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from plano.chat.conversation import Conversation, Role, Turn
+from plano.chat.dialect import Dialect
+from plano.wire.needs import Places
 from plano.wire.splice import Head
 from plano.wire.turns import Fields, Turns, named, opens_with, parts, text, texts_of, tool_names
 
@@ -15,6 +17,9 @@ _ROLES: dict[str, Role] = {
 _TEXTS = frozenset(("text", "input_text", "output_text"))
 _ATTACHMENTS = frozenset(("input_image", "input_file", "input_audio"))
 _TOOL_ANSWERS = frozenset(("mcp_approval_response",))
+PLACES = Places(
+    Dialect.OPENAI_RESPONSES, ("input", "instructions"), ("tools",), (("text", "format"),), "input_image"
+)
 
 
 def conversation(head: Head) -> Conversation:
