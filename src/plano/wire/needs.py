@@ -26,8 +26,8 @@ MOST_COUNTED: Final = 4 * 1024 * 1024
 """Bytes in which words are counted, which takes some 6 ms; a prompt with more has at least those."""
 _WINDOW: Final = 64 * 1024
 """Bytes that are counted at once."""
-MOST_PARTS: Final = 20_000
-"""Messages and parts of messages in which an image is looked for, the newest first; some 10 ms."""
+MOST_PARTS: Final = 4000
+"""Messages and parts of messages in which an image is looked for, the newest first; some 5 ms."""
 _DEEPEST: Final = 2
 """Lists inside of messages: their content, and in it the result of a tool."""
 

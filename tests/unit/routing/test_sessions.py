@@ -8,10 +8,14 @@ from itertools import count
 
 import pytest
 
+from plano.catalog.capabilities import Capabilities
 from plano.catalog.catalog import Catalog
 from plano.catalog.names import RouteName
+from plano.chat.dialect import Dialect
+from plano.chat.needs import Needs
 from plano.routing.affinity import NoPin, Pin, StoreState, Unavailable
 from plano.routing.asked import Asked, already_read
+from plano.routing.capability import Preflight, Worth
 from plano.routing.decision import Decision
 from plano.routing.preference import Preference
 from plano.routing.router import Ladder
@@ -72,8 +76,9 @@ async def decided(
     classifier: Classifier | None = None,
     requested: str | None = None,
     resting: Collection[str] = (),
+    blind: Collection[str] = (),
 ) -> Decision:
-    """What the ladder makes of a request of the session; the router would find `code`."""
+    """What the ladder makes of a request of the session, which has an image; the router would find `code`."""
     ticks = count()
 
     def now() -> float:
@@ -95,8 +100,13 @@ async def decided(
         now=now,
         today=lambda: 0.0,
     )
-    ladder = Ladder(CATALOG, preference, sessions=sessions, now=now)
-    return await ladder.decide(Asked(requested, already_read(WORDS), session=session))
+    preflight = Preflight(lambda model, _: Capabilities(images=model.id not in blind))
+    ladder = Ladder(CATALOG, preference, sessions=sessions, preflight=preflight, now=now)
+    return await ladder.decide(Asked(requested, already_read(WORDS), session=session, needs=_with_image))
+
+
+async def _with_image(_: Worth) -> Needs:
+    return Needs(Dialect.OPENAI_CHAT, images=True)
 
 
 def told(decision: Decision) -> tuple[object, ...]:
@@ -122,6 +132,27 @@ async def test_a_pin_is_followed_without_asking_a_router_or_writing() -> None:
 
     assert told(decision) == ("affinity", ["openai/small", "openai/large"], "code", True)
     assert (classifier.asked, store.done) == ([], [("read", KEY)])
+
+
+async def test_a_session_begins_on_a_model_that_can_take_its_first_request() -> None:
+    """The one that answers is the one that it stays on."""
+    store = Store()
+
+    decision = await decided(store, blind=[LARGE.id])
+
+    assert told(decision) == ("preference", ["openai/small"], "code", False)
+    assert store.done == [("read", KEY), ("pin_first", KEY, Pin(SMALL.id, CODE.name), 600.0)]
+
+
+async def test_a_session_leaves_its_model_for_a_request_that_it_cannot_take() -> None:
+    """For that one alone: what comes after it may be what the session's own model has been good at."""
+    store = Store(Pin(SMALL.id, CODE.name))
+
+    decision = await decided(store, blind=[SMALL.id])
+
+    assert told(decision) == ("affinity", ["openai/large"], "code", True)
+    assert decision.reasons[-1].because == "openai/small: it takes no images, and the request has some"
+    assert store.done == [("read", KEY)]
 
 
 @pytest.mark.parametrize(
