@@ -19,6 +19,7 @@ from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
 from plano.cli import descriptors, signals
 from plano.cli.affinity import affinity_line, not_shared
+from plano.cli.counted_apart import counted_apart
 from plano.cli.exits import ConfigurationAtFault
 from plano.cli.exposure import exposure
 from plano.cli.ports import ADMIN_HOST, ADMIN_PORT, Ports
@@ -142,8 +143,12 @@ class _Start:
         asks_for_keys = self.configuration.listener.keys is not None
         if exposed := exposure(address, port, catalog, asks_for_keys=asks_for_keys):
             self.say(f"warning: {exposed}")
-        if apart := not_shared(self.configuration, self.workers):
-            self.say(f"warning: {apart}")
+        for apart in (
+            not_shared(self.configuration, self.workers),
+            counted_apart(self.configuration, self.workers),
+        ):
+            if apart:
+                self.say(f"warning: {apart}")
 
     async def alone(self) -> None:
         """One worker, in this process, with the admin listener beside it."""
