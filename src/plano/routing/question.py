@@ -23,6 +23,9 @@ CONVERSATION: Final = "{conversation}"
 LARGEST_ROUTES_BYTES: Final = 128 * 1024
 """A thousand routes of a sentence or two: more fits into the window of no router model."""
 
+LAYOUT_BYTES: Final = 80
+"""What stands around the words of one turn, at most."""
+
 ORCHESTRATOR: Final = """\
 You choose, from a list of routes, those that can help with what the user of a conversation wants now.
 
@@ -179,8 +182,8 @@ class Questions:
     laid out once."""
 
     def __init__(self, wording: Wording, *, budget_tokens: int) -> None:
-        """`budget_tokens`: the conversation's, which has been cut to it already. With what JSON adds it may
-        take twice as much, and loses its oldest turns past that."""
+        """`budget_tokens`: the conversation's, which has been cut to it already. With the escapes of JSON it
+        may take twice as much, and loses its oldest turns past that; how turns are laid out is not counted."""
         self._wording = wording
         self._most_bytes = 2 * budget_tokens * BYTES_A_TOKEN
         self._routes: RouteSet | None = None
@@ -202,7 +205,7 @@ class Questions:
         """The newest turn always; of the others as many as there is room for."""
         turns = list(conversation)
         text = self._safe(self._wording.form.conversation(turns))
-        while len(turns) > 1 and len(text.encode()) > self._most_bytes:
+        while len(turns) > 1 and len(text.encode()) > self._most_bytes + LAYOUT_BYTES * len(turns):
             del turns[0]
             text = self._safe(self._wording.form.conversation(turns))
         return text

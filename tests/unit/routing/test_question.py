@@ -142,17 +142,27 @@ def test_halves_of_surrogates_are_replaced() -> None:
     question.encode()
 
 
+@pytest.mark.parametrize("wording", [ORCHESTRATOR, ARCH_ROUTER], ids=["lines", "lists"])
+def test_how_turns_are_laid_out_takes_nothing_of_the_budget(wording: Wording) -> None:
+    """It is the words' alone: sixteen short turns fit into a small one."""
+    turns = [user("hi"), Utterance("assistant", "ho")] * 8
+
+    question = Questions(wording, budget_tokens=16).about(turns, ROUTES)
+
+    assert len(json.loads(inside("conversation", question))) == 16
+
+
 def test_turns_that_grow_too_much_as_json_are_left_out_oldest_first() -> None:
     """The budget is the text's; control characters take six times their size, and ten turns of them would
     not fit into the model's window."""
-    turns = [user(str(number) + "\x00" * 9) for number in range(4)]
+    turns = [user(str(number) + "\x00" * 99) for number in range(4)]
 
     def told(budget_tokens: int) -> list[str]:
         question = Questions(ARCH_ROUTER, budget_tokens=budget_tokens).about(turns, ROUTES)
         return [turn["content"][0] for turn in json.loads(inside("conversation", question))]
 
-    # With its share of the list a turn takes 88 bytes; 44 tokens are 176, and twice that are four turns.
-    assert [told(tokens) for tokens in (44, 43, 33, 32, 1)] == [
+    # A turn takes 628 bytes, of which 80 are not counted; 274 tokens, at twice four bytes, are four of 548.
+    assert [told(tokens) for tokens in (274, 273, 206, 205, 1)] == [
         ["0", "1", "2", "3"],
         ["1", "2", "3"],
         ["1", "2", "3"],
