@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from plano.catalog.build import build
+from plano.catalog.catalog import Catalog
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, ProviderRow
 from plano.errors import Overloaded, UpstreamTimeout, UpstreamUnreachable
@@ -79,20 +80,30 @@ class Book:
 class Stage:
     """One exchange between a played client and a played upstream."""
 
-    def __init__(self, play: Play, upstream: Upstream | None = None) -> None:
+    def __init__(
+        self,
+        play: Play,
+        upstream: Upstream | None = None,
+        *,
+        catalog: Catalog = CATALOG,
+        now: Callable[[], float] | None = None,
+        health: Health | None = None,
+    ) -> None:
+        """`now`: every reading is a second later than the one before, unless told otherwise."""
         self.upstream = upstream or Upstream(play)
         self.client = ClientSide()
         self.book = Book()
         ticks = count(1)
+        self._started = now() if now else 0.0
         self._exchange = Exchange(
-            ladder=Ladder(CATALOG),
+            ladder=Ladder(catalog),
             asking=Asking(
-                InlineRoutes(CATALOG),
+                InlineRoutes(catalog),
                 SessionFinder(SessionRules(600.0), aside=at_once),
                 budget_tokens=8192,
                 aside=at_once,
             ),
-            health=Health(lambda: 0.0),
+            health=health or Health(lambda: 0.0),
             upstreams={"https": self.upstream},
             recorder=self.book,
             timing=Timing(
@@ -101,7 +112,7 @@ class Stage:
                 reply_bytes=1_000_000,
                 first_byte_with_another_s=30.0,
             ),
-            now=lambda: float(next(ticks)),
+            now=now or (lambda: float(next(ticks))),
             today=lambda: 0.0,
         )
 
@@ -115,6 +126,8 @@ class Stage:
         await work
 
     def answer(self, body: object, dialect: Dialect = CHAT) -> Errand | Coroutine[Any, Any, None]:
+        record = blank()
+        record.started = self._started
         ask = Ask(
             dialect,
             body if isinstance(body, bytes) else json.dumps(body).encode(),
@@ -122,7 +135,7 @@ class Stage:
             [(b"traceparent", b"00-1")],
             lambda: [(b"authorization", b"Bearer own")],
             b"x-request-id: req-1\r\n",
-            blank(),
+            record,
         )
         return self._exchange.answer(ask, self.client)
 
