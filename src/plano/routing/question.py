@@ -183,7 +183,7 @@ class Questions:
 
     def __init__(self, wording: Wording, *, budget_tokens: int) -> None:
         """`budget_tokens`: the conversation's, which has been cut to it already. With the escapes of JSON it
-        may take twice as much, and loses its oldest turns past that; how turns are laid out is not counted."""
+        may take twice as much, and loses its oldest turns past that; the turns' layout is not counted."""
         self._wording = wording
         self._most_bytes = 2 * budget_tokens * BYTES_A_TOKEN
         self._routes: RouteSet | None = None
