@@ -9,6 +9,7 @@ with an error its client can read. In between another configuration may take ove
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from plano.http1.server import Server
 from plano.observe.access_log import AccessLog, LogFormat
 from plano.observe.gauges import Gauges
 from plano.observe.log_writer import DescriptorOutput, LogWriter
+from plano.observe.memory import MemoryLimit
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
 from plano.observe.watchdog import Watchdog
@@ -31,6 +33,7 @@ from plano.routing.ports import AffinityStore
 from plano.server.admin import Admin, Render
 from plano.serving import Serving, beforehand, new_request_id
 
+_log = logging.getLogger(__name__)
 event_loop: Callable[[], asyncio.AbstractEventLoop]
 """uvloop's where it is installed, else the standard one: it is faster, and nothing depends on it."""
 try:
@@ -44,6 +47,9 @@ BACKLOG = 2048
 """Connections the kernel keeps while we are busy; Linux cuts it to net.core.somaxconn."""
 LAST_WORDS_S = 2.5
 """What ended answers have for their last bytes to be read."""
+LOOK_EVERY_S = 1.0
+"""How old what is known of the memory may be; bodies that come in meanwhile have a limit of their own."""
+SHEDDING = "larger requests are turned away with 503 until there is more (memory_percent)"
 ACCEPTED_S = 0.05
 """What a connection that was accepted as the port was closed has to be known of."""
 ADMIN_LIMITS = ServerLimits(max_connections=32, body_bytes=4096)
@@ -60,6 +66,8 @@ class Options:
     """Where proxy variables are read; None: no proxies."""
     most_connections: int | None = None
     """What the descriptor limit allows; None: whatever is configured."""
+    memory: MemoryLimit | None = None
+    """What there is of it; None: without a limit."""
 
 
 class Gateway:
@@ -90,6 +98,7 @@ class Gateway:
         )
         self._listener: asyncio.Server | None = None
         self._watchdog = Watchdog()
+        self._looking: asyncio.Task[None] | None = None
 
     def _recording(self, options: Options) -> Recording:
         writer = LogWriter(DescriptorOutput(options.log_descriptor))
@@ -142,6 +151,8 @@ class Gateway:
         self._listener = await self._loop.create_server(self.server.protocol, sock=listening, backlog=BACKLOG)
         self._serving.start()
         self._watchdog.start()
+        if self._options.memory is not None:
+            self._looking = self._loop.create_task(self._look_at(self._options.memory), name="memory")
         self.state = "ready"
 
     async def reload(self, configuration: Configuration, catalog: Catalog) -> None:
@@ -193,6 +204,18 @@ class Gateway:
         await serving.close(others)
         await self._loop.run_in_executor(None, serving.close_log, LAST_WORDS_S, others)
 
+    async def _look_at(self, memory: MemoryLimit) -> None:
+        """Shed larger bodies while memory is short."""
+        while True:
+            used = await self._loop.run_in_executor(None, memory.percent_used)
+            is_short = self.limits.memory_percent < 100 and used >= self.limits.memory_percent
+            if is_short and not self.server.is_short_of_memory:
+                _log.warning(
+                    "%.0f %% of %d bytes of memory are in use: %s", used, memory.limit_bytes, SHEDDING
+                )
+            self.server.is_short_of_memory = is_short
+            await asyncio.sleep(LOOK_EVERY_S)
+
     async def stop(
         self,
         *,
@@ -232,6 +255,8 @@ class Gateway:
         await self._close()
         self._alarms.close()
         self._watchdog.stop()
+        if self._looking is not None:
+            self._looking.cancel()
         self.state = "stopped"
         return cut_short
 

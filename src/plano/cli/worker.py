@@ -27,6 +27,7 @@ from plano.cli.standard_error import StandardError
 from plano.config.load import Configuration, ConfigurationInvalid
 from plano.config.texts import Texts
 from plano.observe.access_log import LogFormat
+from plano.observe.memory import MemoryLimit
 from plano.workers import Ending, Post
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def prepare(configuration: Configuration, catalog: Catalog, orders: Orders) -> b
         log_format=orders.log_format,
         environment=os.environ,
         most_connections=descriptors.allowed_connections(descriptors.raise_limit()),
+        memory=MemoryLimit.found(),
     )
     gateway = bootstrap.Gateway(configuration, catalog, options)
     gateway.load()

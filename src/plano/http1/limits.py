@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 KIB = 1024
 MIB = 1024 * KIB
+SMALL_BODY_BYTES = 64 * KIB
+"""What is still taken when memory is short: most requests, at a cost that does not matter any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class ServerLimits:
     buffered_bodies_bytes: int = 256 * MIB
     """All request bodies held by one worker together, each until it is answered; past it new ones are shed
     with 503."""
+    memory_percent: int = 90
+    """Of the control group's memory in use, page cache aside; past it larger bodies (`SMALL_BODY_BYTES`) are
+    shed with 503. A tenth leaves room for what is being answered, and for one second between two looks; 100
+    never sheds."""
     pipelined_bytes: int = 64 * KIB
     """Heads and bodies that may wait behind the request being answered; past it those are answered, then the
     connection closes. Reading never pauses, or a departure would go unnoticed."""

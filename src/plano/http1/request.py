@@ -15,7 +15,7 @@ import httptools
 import msgspec
 
 from plano.http1.known_heads import KnownHead, KnownHeads, learn
-from plano.http1.limits import ServerLimits
+from plano.http1.limits import SMALL_BODY_BYTES, ServerLimits
 
 RefusalKind = Literal[
     "malformed",
@@ -86,6 +86,7 @@ class Shared(Protocol):
 
     limits: ServerLimits
     buffered_bytes: int
+    is_short_of_memory: bool
     known_heads: KnownHeads
 
     def now(self) -> float: ...
@@ -196,6 +197,8 @@ class RequestReader:
         size = len(body)
         held = shared.buffered_bytes + size
         if size > limits.body_bytes or held > limits.buffered_bodies_bytes:
+            return False
+        if size > SMALL_BODY_BYTES and shared.is_short_of_memory:
             return False
         shared.buffered_bytes = held
         self._lessons = LESSONS
@@ -325,6 +328,10 @@ class RequestReader:
         elif shared.buffered_bytes > shared.limits.buffered_bodies_bytes:
             self.refuse(
                 "overloaded", "This gateway holds as many request bodies as it may; try again shortly."
+            )
+        elif self._body_bytes > SMALL_BODY_BYTES and shared.is_short_of_memory:
+            self.refuse(
+                "overloaded", "This gateway is short of memory for a request of this size; try again shortly."
             )
 
     def on_message_complete(self) -> None:

@@ -88,6 +88,8 @@ class Server:
         self.known_heads: KnownHeads = WeakValueDictionary()
         self.buffered_bytes = 0
         """Request bodies held, all connections together."""
+        self.is_short_of_memory = False
+        """Whether larger bodies are shed; the owner looks at the memory."""
         self.draining = False
         self.closing = False
         """Connections are closed as soon as they are idle."""

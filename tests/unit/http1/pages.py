@@ -30,6 +30,7 @@ class Page:
     def __init__(self, limits: ServerLimits | None = None) -> None:
         self.limits = limits or ServerLimits()
         self.buffered_bytes = 0
+        self.is_short_of_memory = False
         self.known_heads: KnownHeads = WeakValueDictionary()
         self.requests: list[Request] = []
         self.kept_alive: list[bool] = []

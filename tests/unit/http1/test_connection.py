@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from plano.http1.connection import MOST_WAITING, Connection
-from plano.http1.limits import ServerLimits
+from plano.http1.limits import SMALL_BODY_BYTES, ServerLimits
 from plano.http1.reply import Reply
 from plano.http1.request import Request
 from tests.unit.http1.clients import Answer, Edge, answers, chunked, get, post, settle
@@ -286,6 +286,22 @@ async def test_the_account_of_bodies_comes_back_to_zero(data: bytes, held: bool)
     await settle()
 
     assert (edge.server.buffered_bytes, edge.in_flight.count) == (0, 0)
+
+
+async def test_larger_bodies_are_shed_when_memory_is_short(held: Edge) -> None:
+    """The system ends a process that runs out, with everything it was answering: small requests go on, and a
+    large one may come again in a while."""
+    clients = [held.connect() for _ in range(3)]
+    held.server.is_short_of_memory = True
+    clients[0].send(post("/", b"x" * SMALL_BODY_BYTES))
+    clients[1].send(post("/", b"x" * (SMALL_BODY_BYTES + 1)))
+    await settle()
+    held.server.is_short_of_memory = False
+    clients[2].send(post("/", b"x" * (SMALL_BODY_BYTES + 1)))
+    await settle()
+
+    assert [bytes(client.received)[:12] for client in clients] == [b"", b"HTTP/1.1 503", b""]
+    assert held.in_flight.count == 2
 
 
 async def test_bodies_over_the_sum_are_shed_and_the_others_go_on(held: Edge) -> None:
