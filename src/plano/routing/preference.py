@@ -118,13 +118,15 @@ class Preference:
             because = f"{router} named a route that was not asked about"
             return self._abstained("unable", because, began, (*passed, router))
         known = self._candidates.get(route.name) if routes is self.routes else None
-        usable = allowed(known or _candidates(route), allowance)
+        wanted = known or _candidates(route)
+        usable = allowed(wanted, allowance)
+        is_passed_over = not usable and bool(wanted)
         candidates = policy.order(usable, self._quotes, route.prefer)
-        order = policy.in_words(candidates, self._quotes, route.prefer) if usable else NONE_ALLOWED
+        order = NONE_ALLOWED if is_passed_over else policy.in_words(candidates, self._quotes, route.prefer)
         because = "; ".join([f"the route that fits best{_instead(passed)}", *([order] if order else [])])
         reason = Reason(
             "preference",
-            "chose" if usable else "abstained",
+            "abstained" if is_passed_over else "chose",
             because,
             route.name,
             verdict.score,

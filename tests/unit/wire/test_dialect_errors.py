@@ -11,6 +11,7 @@ from plano.errors import (
     ALL,
     KEY_REFUSED,
     InvalidRequest,
+    KeyExhausted,
     MethodNotAllowed,
     PlanoError,
     UpstreamRefused,
@@ -30,6 +31,8 @@ def every_problem() -> list[PlanoError]:
             made.append(MethodNotAllowed("told", allowed="POST"))
         elif leaf is UpstreamRefused:
             made.append(UpstreamRefused("told", status=502))
+        elif issubclass(leaf, KeyExhausted):
+            made.append(leaf("told", key="a", retry_after_s=1.0))
         else:
             made.append(leaf("told"))
     return made
