@@ -77,6 +77,7 @@ def test_every_status_has_a_type_in_both_families() -> None:
     caller = ("invalid_request_error", "invalid_request_error")
     assert kinds == {
         400: caller,
+        401: ("invalid_request_error", "authentication_error"),
         404: ("invalid_request_error", "not_found_error"),
         405: caller,
         408: caller,
