@@ -11,10 +11,11 @@ import anthropic
 import openai
 import pytest
 
+from plano.catalog.build import load_catalog
 from plano.keys.digests import hash_of
 from tests.wall.answers import TEXT
 from tests.wall.canary import WITNESS
-from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, RunningGateway, config_at, gateway
+from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, RunningGateway, config_at, gateway, written
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.raw_client import RawClient, RawReply
 from tests.wall.script import Script, Stall, sized
@@ -341,3 +342,17 @@ async def test_money_is_counted_at_the_prices_of_the_model_that_answered() -> No
             others = await ask(running, "chat", OTHER, "gpt-4o")
 
     assert (told, others) == (("RateLimitError", 429, "insufficient_quota"), TEXT)
+
+
+async def test_a_key_that_is_taken_away_lets_nobody_in_any_more() -> None:
+    """Not even over a connection whose head is known from before; what the others have had goes on."""
+    keys = key(), key("other", OTHER, requests_per_minute=2)
+    async with ScriptedUpstream() as upstream, gateway(config(upstream, *keys)) as running:
+        with written(config(upstream, keys[1])) as file:
+            configuration, catalog = load_catalog(file, {})
+        async with RawClient(running.port) as client:
+            before = [(await posted(client, f"x-api-key: {each}")).status for each in (KEY, KEY, OTHER)]
+            await running.worker.reload(configuration, catalog)
+            after = [(await posted(client, f"x-api-key: {each}")).status for each in (KEY, OTHER, OTHER)]
+
+    assert (before, after) == ([200, 200, 200], [401, 200, 429])
