@@ -130,7 +130,7 @@ async def test_what_is_under_way_keeps_what_it_has(tmp_path: Path) -> None:
         edited(upstream, tmp_path) as running,
         RawClient(running.port) as client,
     ):
-        await client.post(CHAT, body(stream=True, model="before"))
+        await client.post(CHAT, body(stream=True, model="before"), "x-model-affinity: a-session")
         await client.read_until(b"hello")
         write(tmp_path, aliased(upstream, "after"))
         await running.said(RELOADED)
@@ -143,6 +143,7 @@ async def test_what_is_under_way_keeps_what_it_has(tmp_path: Path) -> None:
 
         assert (b"[DONE]" in rest, reply.status, left) == (True, 200, "fin")
         assert await requests_counted(running.admin_port) == 2
+        assert "defect" not in running.output
 
 
 async def test_a_kept_connection_is_answered_by_the_new_one(tmp_path: Path) -> None:
