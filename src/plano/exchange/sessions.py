@@ -16,7 +16,12 @@ from plano.routing.reading import is_user_turn
 from plano.routing.session import Session
 
 if TYPE_CHECKING:
-    from plano.routing.implicit_session import ImplicitSessions
+    from plano.routing.implicit_session import Beginning, ImplicitSessions
+
+
+LARGE_BYTES = 256 * 1024
+"""Of a body: every turn has to be looked at for instructions, at some 5 µs each, and the event loop has no
+time for a thousand of them."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -83,7 +88,7 @@ class SessionFinder:
         if not rules.are_implicit and budget is None:
             return None
         spoken = conversation()
-        session_id = await self._implicit(claim.tenant, spoken)
+        session_id = await self._implicit(claim.tenant, spoken, body_bytes)
         if session_id is None:
             return None
         return Session(
@@ -104,14 +109,19 @@ class SessionFinder:
             return self.rules.budget
         return replace(self.rules.budget or Budget(pct), max_switch_spend_pct=pct)
 
-    async def _implicit(self, tenant: str | None, spoken: Conversation) -> str | None:
+    async def _implicit(self, tenant: str | None, spoken: Conversation, body_bytes: int) -> str | None:
         """None where the user has said nothing that the session could be known by."""
         from plano.routing import implicit_session as implicit  # noqa: PLC0415 - loads 80 ms of arithmetic
 
-        first = next((turn.text for turn in spoken.turns if turn.role == "user" and turn.text), None)
-        if first is None:
+        def read() -> Beginning | None:
+            first = next((turn.text for turn in spoken.turns if turn.role == "user" and turn.text), None)
+            if first is None:
+                return None
+            return implicit.beginning_of(tenant, spoken.instructions(), spoken.tool_names(), first)
+
+        beginning = read() if body_bytes < LARGE_BYTES else await self._aside(read)
+        if beginning is None:
             return None
-        beginning = implicit.beginning_of(tenant, spoken.instructions(), spoken.tool_names(), first)
         if self._known is None:
             self._known = implicit.ImplicitSessions()
         known = self._known.known(beginning)

@@ -3,8 +3,8 @@
 A turn of Claude Code, Codex or Cursor is the user's by its role, and mostly the agent's by its
 bytes: reminders, the state of the editor, output of hooks. None of that says what kind of work is
 wanted. What is known to be written by a program, by exact name, is taken away where it stands as a
-block: at the beginning of a line, and not inside a fence. Markup of any other name stays, and so
-does a name that is only talked about.
+block: at the beginning of a line (reminders and hooks anywhere), and not inside a fence. Markup of
+any other name stays, and so does a name that is only talked about.
 """
 
 from __future__ import annotations
@@ -109,6 +109,11 @@ _OPENINGS: Final = "|".join(
     for envelope in ENVELOPES
 )
 _ON_A_LINE: Final = re.compile(rf"\n[ \t]{{0,8}}({_OPENINGS})")
+_ANYWHERE: Final = ("<system-reminder>", "<user-prompt-submit-hook>")
+"""Agents put these right behind the user's words, too; a name between backticks is only talked about."""
+_ON_A_LINE_OR_BEHIND: Final = re.compile(
+    rf"(?:(?<=\n)[ \t]{{0,8}}|(?<![`\n])(?={'|'.join(_ANYWHERE)}))({_OPENINGS})"
+)
 _BESIDE: Final = re.compile(rf"[ \t]{{0,8}}({_OPENINGS})")
 
 
@@ -150,7 +155,8 @@ class _Text:
         begins = 0
         last_fence = text.rfind(_FENCE)
         fences = counted = 0
-        found = _ON_A_LINE.search(text)
+        looked_for = _ON_A_LINE_OR_BEHIND if any(each in text for each in _ANYWHERE) else _ON_A_LINE
+        found = looked_for.search(text)
         for _ in range(MOST_ENVELOPES):
             if found is None:
                 break
@@ -161,19 +167,19 @@ class _Text:
             if ends < 0:
                 if inner >= 0 and self._is_cut_off(envelope, begins, start, inner):
                     return
-                found = _ON_A_LINE.search(text, found.end(1))
+                found = looked_for.search(text, found.end(1))
                 continue
             behind = ends + len(envelope.closes.rstrip())
             fences += text.count(_FENCE, counted, start)
             counted = behind
             if fences % 2 and behind <= last_fence:
-                found = _ON_A_LINE.search(text, behind)
+                found = looked_for.search(text, behind)
                 continue
             yield text[begins:start], "words"
             if envelope.inside != "theirs":
                 yield text[inner:ends], envelope.inside
             begins = behind
-            found = _BESIDE.match(text, behind) or _ON_A_LINE.search(text, behind)
+            found = _BESIDE.match(text, behind) or looked_for.search(text, behind)
         yield text[begins:], "words"
 
     def _behind_opening(self, envelope: Envelope, at: int) -> int:

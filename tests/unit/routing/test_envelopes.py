@@ -146,7 +146,9 @@ def test_only_the_users_words_are_left(texts: list[str], words: str) -> None:
 
 
 KEPT = [
-    pytest.param("Why does Claude Code send <system-reminder>x</system-reminder> to me?", id="in a sentence"),
+    pytest.param(
+        "Why does Claude Code send `<system-reminder>x</system-reminder>` to me?", id="in a sentence"
+    ),
     pytest.param("<system-reminder> is a tag I see. What is it?", id="at the beginning of a sentence"),
     pytest.param("What is\n<system-reminder>\nin my log?", id="never closed"),
     pytest.param("What is this?\n```\n" + REMINDER + "\n```\nI did not write it.", id="in a fence"),
@@ -242,3 +244,16 @@ def test_of_envelopes_beyond_count_the_rest_is_kept() -> None:
     text = "<system-reminder>x</system-reminder>\n" * (MOST_ENVELOPES + 2)
 
     assert words_of(text).count("x") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fix it<user-prompt-submit-hook>x</user-prompt-submit-hook>", "fix it"),
+        ("hi <system-reminder>a\nb</system-reminder> there", "hi\nthere"),
+        ("what are <system-reminder> tags for?", "what are <system-reminder> tags for?"),
+    ],
+)
+def test_reminders_and_hooks_are_taken_away_wherever_they_stand(text: str, words: str) -> None:
+    """Agents put them right behind what the user has typed."""
+    assert words_of(text) == words

@@ -8,6 +8,7 @@ so that a replica or a full server is not taken for a sound one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ PROBE_KEY = f"{KEY_PREFIX} probe"
 """Where the background task writes: a key that no session has, for ids hold no space, and that a user who
 may touch pins alone may touch."""
 
+_log = logging.getLogger(__name__)
 _OK = StoreState()
 _NO_PIN = NoPin()
 _FOREIGN = "what stands under the key is no pin"
@@ -186,7 +188,10 @@ class RedisStore:
         self._breaker = self._breaker.report(permit, how, asyncio.get_running_loop().time())
         if trouble is not None and how == "failed":
             self._unavailable = Unavailable(trouble.because)
+        if not was_closed and self._breaker.is_closed:
+            _log.warning("affinity: Redis is back; sessions are kept again")
         if was_closed and not self._breaker.is_closed and not self._is_closed:
+            _log.warning("affinity: %s; sessions are not kept until it is back", self._unavailable.because)
             self._recovery = asyncio.create_task(self._recover(), name="plano-redis-recovery")
 
     async def _recover(self) -> None:
