@@ -1,12 +1,14 @@
 """What the wording of a route is worth: `python -m benchmarks.wordings`.
 
-The same routes, written in seven ways, on the router that ships and on the data of `benchmarks.routing`; and
-whether the pairs of routes that `plano lint` tells of do get mixed up. docs/writing-routes.md has both.
+The same routes, written in seven ways, on the router that ships and on the data of `benchmarks.routing`;
+whether the pairs of routes that `plano lint` tells of do get mixed up; and whether it sees that two routes
+have each other's names. docs/writing-routes.md has all three.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -99,10 +101,12 @@ def main() -> int:
     sets = intents(files)
     rows = list(measured(router.judge, sets, QUICK_DRAWS if arguments.quick else DRAWS))
     mixed_up = [lost(router.judge, each, pair) for each in sets for pair in overlapping(each.routes)]
-    told = [len(overlapping(routes.routes)) for routes in gateway_sets(files)]
+    gateway = gateway_sets(files)
+    told = [len(overlapping(routes.routes)) for routes in gateway]
     router.close()
     _show(rows, sets, quick=arguments.quick)
     _show_overlaps(mixed_up, told)
+    _show_names(sets, gateway, QUICK_DRAWS if arguments.quick else DRAWS)
     print(f"seed {SEED}; {time.monotonic() - began:.0f} s")
     return 0
 
@@ -167,6 +171,33 @@ def lost(judge: Judge, asked: Intents, pair: tuple[Route, Route]) -> float:
     return max(shares)
 
 
+# --- names ---
+
+
+def misnamed(routes: Sequence[Route]) -> set[int]:
+    """The routes whose names `plano lint` tells of, by their places; of two to exchange, both."""
+    called = [each for each in lint(routes, Encoder.load().encode, THRESHOLD) if each.code == "name"]
+    both = {each.other for each in called if each.other is not None and "exchange" in each.suggestion}
+    return {each.at for each in called} | both
+
+
+def exchanged(sets: Sequence[RouteSet], seed: int) -> tuple[int, int, int]:
+    """With the names of two routes exchanged in each set: in how many one of them is told of, in how many
+    both, and how many others are that were not before."""
+    chance = random.Random(seed)
+    one = both = others = 0
+    for drawn in sets:
+        at, other = chance.sample(range(len(drawn.routes)), 2)
+        names = {at: drawn.routes[other].name, other: drawn.routes[at].name}
+        told = misnamed(
+            [replace(route, name=names.get(i, route.name)) for i, route in enumerate(drawn.routes)]
+        )
+        one += bool(told & {at, other})
+        both += {at, other} <= told
+        others += len(told - {at, other} - misnamed(drawn.routes))
+    return one, both, others
+
+
 def gateway_sets(files: Files) -> list[RouteSet]:
     """The route sets of the conversations as gateway users write them."""
     conversations = files.conversations("gateway_dev", quick=False)
@@ -204,6 +235,25 @@ def _show_overlaps(mixed_up: Sequence[float], told: Sequence[int]) -> None:
         f" a quarter or more in {quarter}."
         f"\nAmong the {len(told)} route sets of the gateway conversations it tells of {sum(told)}."
     )
+
+
+def _show_names(sets: Sequence[Intents], gateway: Sequence[RouteSet], draws: int) -> None:
+    given_names = sum(len(each.routes) for each in sets)
+    told = sum(len(misnamed(each.routes)) for each in sets)
+    of_gateway = sum(len(misnamed(each.routes)) for each in gateway)
+    print(
+        f"\nOf the {given_names} names of these routes it tells of {told}, of the"
+        f" {sum(len(each.routes) for each in gateway)} of the gateway sets of {of_gateway}."
+        "\nWith the names of two routes exchanged at random, it tells"
+    )
+    for title, drawn in (
+        *((each.title, list(route_sets(each.routes, draws, ()))) for each in sets),
+        ("the gateway sets", [routes for routes in gateway for _ in range(draws // len(gateway) or 1)]),
+    ):
+        one, both, others = exchanged(drawn, SEED)
+        print(
+            f"  {title}: of one or both in {one} of {len(drawn)} sets, of both in {both}; of {others} others"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Faults between routes: two that overlap, one whose own words go elsewhere, a name that suits another."""
+"""Faults between routes: two that overlap, and one whose own words go elsewhere."""
 
 from __future__ import annotations
 
@@ -24,13 +24,7 @@ WEAK_LEAD: Final = 0.15
 """A single wording that leads by less may as well go to the other route."""
 GAIN: Final = 0.05
 """What other words must win to be worth a suggestion; random rewordings move leads by 0.02."""
-NAME_GAIN: Final = 0.2
-"""The same for another name, which weighs more: a name that says nothing costs 0.2 to 0.5, and of names
-that were given in earnest, every tenth could be bettered by that."""
-NAME_GAP: Final = 0.05
-"""How much nearer a name must be to another route's description than to its own."""
 MOST_SAMPLES: Final = 3
-MOST_WORDS_OF_A_NAME: Final = 6
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -170,99 +164,3 @@ def _without(reading: RouteReading, here: int, there: int, shared: str) -> float
     changed = reworded(pair, 0, description=", ".join(rest))
     mine = asked([spoken(pair[0].name), *rest])
     return min(reading.measure.lead(mine, 0, changed), reading.measure.lead(wordings(pair[1]), 1, changed))
-
-
-def names(reading: RouteReading) -> Iterator[Finding]:
-    """Names that are nearer to another route's description than to their own, to the routes' cost.
-
-    Where the two overlap altogether, that is the fault, and `overlaps` tells it.
-    """
-    described = [at for at, route in enumerate(reading.routes) if fragments(route.description)]
-    if len(described) < 2:
-        return
-    meant = reading.measure.encode([reading.routes[at].description for at in described])
-    called = reading.measure.encode([spoken(reading.routes[at].name) for at in described])
-    near = called @ meant.T
-    own = near.diagonal()
-    rivals = np.where(np.eye(len(described), dtype=bool), -np.inf, near).argmax(axis=1)
-    for row, at in enumerate(described):
-        rival = int(rivals[row])
-        if near[row, rival] - own[row] <= NAME_GAP:
-            continue
-        are_exchanged = near[rival, row] - own[rival] > NAME_GAP
-        measured = _Nearness(at, described[rival], float(own[row]), float(near[row, rival]))
-        finding = _exchanged(reading, measured) if are_exchanged else _misnamed(reading, measured)
-        if finding is not None:
-            yield finding
-
-
-@dataclass(frozen=True, slots=True)
-class _Nearness:
-    """How near a route's name is to its own description, and to the other route's."""
-
-    at: int
-    other: int
-    own: float
-    others: float
-
-    def message(self, routes: Sequence[Route]) -> str:
-        return (
-            f"the name {routes[self.at].name!r} is nearer to the description of {routes[self.other].name!r}"
-            f" ({self.others:.2f}) than to its own ({self.own:.2f})"
-        )
-
-
-def _exchanged(reading: RouteReading, near: _Nearness) -> Finding | None:
-    """Each name suits the other's description; told once, of the first."""
-    if near.other < near.at:
-        return None
-    mine, theirs = reading.routes[near.at].name, reading.routes[near.other].name
-    changed = reworded(reworded(reading.routes, near.at, name=theirs), near.other, name=mine)
-    texts = asked(fragments(reading.routes[near.at].description))
-    suggestion = "exchange the names of the two"
-    return _named(reading, near, texts, changed, suggestion)
-
-
-def _misnamed(reading: RouteReading, near: _Nearness) -> Finding | None:
-    if min(_apart_by(reading, near.at, near.other), _apart_by(reading, near.other, near.at)) < OVERLAP_LEAD:
-        return None
-    listed = fragments(reading.routes[near.at].description)
-    name = _most_central(reading, near.at, listed)
-    if name is None:
-        return None
-    # What the name is taken from would profit from it alone.
-    texts = asked([each for each in listed if each != name] or listed)
-    changed = reworded(reading.routes, near.at, name=name)
-    return _named(reading, near, texts, changed, f"name it after its description, as {name!r}")
-
-
-def _apart_by(reading: RouteReading, at: int, other: int) -> float:
-    return float(reading.pair_leads(at)[other])
-
-
-def _most_central(reading: RouteReading, at: int, listed: list[str]) -> str | None:
-    """Of what a description lists, what is nearest to all of it and short enough for a name."""
-    short = [each for each in listed if len(each.split()) <= MOST_WORDS_OF_A_NAME]
-    if not short:
-        return None
-    whole = reading.measure.encode([reading.routes[at].description])[0]
-    return short[int((reading.measure.encode(short) @ whole).argmax())]
-
-
-def _named(
-    reading: RouteReading, near: _Nearness, texts: list[str], changed: Sequence[Route], suggestion: str
-) -> Finding | None:
-    """Said when the texts would fare better under the other name."""
-    before = reading.measure.lead(texts, near.at, reading.routes)
-    after = reading.measure.lead(texts, near.at, changed)
-    if after < before + NAME_GAIN:
-        return None
-    return Finding(
-        "name",
-        near.at,
-        "name",
-        near.message(reading.routes),
-        f"{suggestion}: what it lists leads by {before:.2f}, and would by {after:.2f}",
-        {"own": near.own, "other": near.others, "lead": before, "lead_as_suggested": after},
-        near.other,
-    )

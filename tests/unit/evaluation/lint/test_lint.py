@@ -114,6 +114,110 @@ def test_a_name_that_says_nothing_is_told_with_a_better_one(read: Lint) -> None:
     assert finding.suggestion.startswith("name it after its description, as 'illnesses'")
 
 
+def test_names_are_told_whose_exchange_would_mend_only_one(read: Lint) -> None:
+    """Both are wrong, so both are told, each with a name that suits it."""
+    findings = read(
+        ("cooking", "contract clauses, termination, liability"),
+        ("translation", "recipes, baking, how long to boil"),
+        ("code generation", "writing new functions, scripts and programs"),
+        ("poetry", "poems, rhymes and song lyrics"),
+    )
+
+    assert told(findings) == [("name", 0, "name", 1), ("name", 1, "name", 0)]
+    assert "asks by that name go to 'translation'" in findings[0].message
+    assert [finding.suggestion.split(":")[0] for finding in findings] == [
+        "name it after its description, as 'contract clauses'",
+        "name it after its description, as 'baking'",
+    ]
+
+
+EXCHANGED = {
+    "an office": [
+        ("travel", "receipts, reimbursements and refunds"),
+        ("expenses", "flights, hotels and trains"),
+        ("hiring", "job advertisements, interviews and applicants"),
+    ],
+    "descriptions of one thing": [
+        ("cooking", "contract clauses"),
+        ("contract law", "recipes"),
+        ("poetry", "poems, rhymes and song lyrics"),
+    ],
+    "far apart": [
+        ("mathematics", "symptoms, pain, illnesses and medicines"),
+        ("medical symptoms", "equations, proofs, percentages and probability"),
+        ("poetry", "poems, rhymes and song lyrics"),
+    ],
+}
+
+
+@pytest.mark.parametrize("routes", EXCHANGED.values(), ids=EXCHANGED)
+def test_one_slip_is_one_warning(read: Lint, routes: list[tuple[str, str]]) -> None:
+    """What follows from exchanged names, such as wordings that go elsewhere, is not told beside them."""
+    (finding,) = read(*routes)
+
+    assert told([finding]) == [("name", 0, "name", 1)]
+    assert finding.suggestion.startswith("exchange the names of the two")
+
+
+def test_a_name_that_sends_its_asks_to_another_route_is_told_with_them(read: Lint) -> None:
+    """The other route is well named in its own way, so that an exchange is no help."""
+    (finding,) = read(
+        ("translation", "contract clauses, termination, liability"),
+        ("linguistics", "rendering sentences in another language, French or German"),
+        ("poetry", "poems, rhymes and song lyrics"),
+    )
+
+    assert told([finding]) == [("name", 0, "name", 1)]
+    assert "asks by that name go to 'linguistics'" in finding.message
+    assert [sample.lead < -0.1 for sample in finding.samples] == [True] * 3
+    assert finding.measures["lead"] < 0 < finding.measures["lead_as_suggested"]
+
+
+def test_a_name_that_contradicts_its_description_is_told_where_nothing_takes_its_asks(read: Lint) -> None:
+    """Then it costs what it does not add: what is listed would do no worse under no name at all."""
+    (finding,) = read(
+        ("mathematics", "symptoms, pain, illnesses and medicines"),
+        ("code generation", "writing new functions, scripts and programs"),
+        ("poetry", "poems, rhymes and song lyrics"),
+    )
+
+    assert told([finding]) == [("name", 0, "name", 1)]
+    assert finding.measures["listed"] <= finding.measures["listed_unnamed"] + 0.05
+
+
+def test_a_name_is_suggested_only_of_what_could_be_one(read: Lint) -> None:
+    """A question or half a sentence is no name."""
+    (finding,) = read(
+        ("mathematics", "how long to boil an egg"),
+        ("code generation", "writing new functions, scripts and programs"),
+        ("poetry", "poems, rhymes and song lyrics"),
+    )
+
+    assert (finding.code, finding.suggestion) == ("name", "name it after what its description lists")
+
+
+def test_a_name_that_shares_its_matter_with_its_description_is_let_be(read: Lint) -> None:
+    """It may be nearer to a sibling's description, as long as it does not send asks there."""
+    findings = read(
+        ("contract drafting", "new clauses and agreements written from scratch"),
+        ("contract review", "risks and missing terms in a contract the user supplies"),
+        ("contract summarization", "the key points of a long contract"),
+    )
+
+    assert [finding.code for finding in findings if finding.code == "name"] == []
+
+
+def test_commands_that_cost_nothing_are_let_be(read: Lint) -> None:
+    """The custom is nouns; the measure finds no reason to insist."""
+    findings = read(
+        ("code generation", "write new functions, generate scripts, fix bugs"),
+        ("poetry", "poems and song lyrics"),
+        ("contract law", "clauses and obligations in contracts"),
+    )
+
+    assert told(findings) == []
+
+
 VAGUE = [
     (
         "coding",
