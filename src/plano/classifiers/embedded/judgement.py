@@ -18,6 +18,9 @@ CAUTION = 0.1
 all there is to go by, and what is out of scope often shares some."""
 SURELY_SMALL_TALK = 0.7
 """A turn more likely than this to be small talk belongs to no route that is not for it."""
+SURELY_IN_PASSING = 0.85
+"""The same of a turn that follows others: "now in Go" and "again" go on with something, thanks and laughter
+are plainer than that."""
 DIRECT = 0.35
 """Unless its words are this near to a route's own: a shop's assistant may have a route for thanks."""
 
@@ -25,7 +28,8 @@ DIRECT = 0.35
 def judged(turns: Sequence[Turn], profile: Profile, threshold: float) -> Verdict:
     """The route that fits the latest of `turns`, if one does. For small talk there is no nearest one."""
     goes_on = continues(turns, profile)
-    if not goes_on and _is_small_talk(turns[-1].vector, profile):
+    surely = SURELY_IN_PASSING if len(turns) > 1 else SURELY_SMALL_TALK
+    if not goes_on and _is_small_talk(turns[-1].vector, profile, surely):
         return NoneFits("the latest turn is small talk, and no route is for that")
     near = likeness(turns, profile) - (0.0 if goes_on else CAUTION * (1.0 - profile.known))
     order = np.argsort(-near, kind="stable")
@@ -38,9 +42,9 @@ def judged(turns: Sequence[Turn], profile: Profile, threshold: float) -> Verdict
     return NoneFits(because, route, score, margin)
 
 
-def _is_small_talk(vector: Vectors, profile: Profile) -> bool:
+def _is_small_talk(vector: Vectors, profile: Profile, surely: float) -> bool:
     return (
         not profile.takes_small_talk
-        and profile.small_talk(vector) > SURELY_SMALL_TALK
+        and profile.small_talk(vector) > surely
         and profile.directness(vector) < DIRECT
     )
