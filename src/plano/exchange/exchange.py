@@ -383,6 +383,7 @@ def _note_session(record: ExchangeRecord, session: Session, decision: Decision) 
     record.session = session.key
     record.is_user_turn = session.is_user_turn
     record.has_switched = decision.has_switched
+    record.is_kept = decision.is_kept
     if decision.ranked is not None or not decision.is_pinned:
         record.candidates = tuple(each.id for each in decision.ranked or decision.candidates)
     record.account = decision.account

@@ -60,6 +60,8 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     """What tells its session from all others, the tenant included; None: the request stands alone."""
     is_user_turn: bool | None = None
     """Whether a user speaks in it; False inside a tool loop, None where that was not looked at."""
+    is_kept: bool | None = None
+    """Whether the session's store took its pin; None: none was to be written."""
     has_switched: bool = False
     """The session was on another model before."""
     candidates: tuple[ModelId, ...] = ()

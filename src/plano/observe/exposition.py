@@ -76,6 +76,7 @@ def _routing(counts: RoutingCounts) -> Iterator[Metric]:
     yield _histogram(words.ROUTER_DURATION, durations)
     yield _counter(words.ROUTES, {(route,): count for route, count in counts.routes.items()})
     yield _counter(words.LOOKUPS, counts.lookups)
+    yield _counter(words.STORES, counts.stores)
     yield _counter(words.REPLAYS, {(): counts.replays})
     yield _counter(words.SWITCHES, {(reason,): count for reason, count in counts.switches.items()})
     yield _counter(words.SWITCHES_VETOED, {(): counts.vetoed})

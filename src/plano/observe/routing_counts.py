@@ -15,11 +15,14 @@ import msgspec
 from plano.exchange.record import ExchangeRecord
 from plano.observe.distribution import Distribution
 from plano.observe.vocabulary import (
+    KEPT,
     LOOKUP_OUTCOMES,
     NONE,
+    NOT_KEPT,
     NOTHING_TO_READ,
     OTHER,
     ROUTER_DURATION,
+    STORE_OUTCOMES,
     SWITCH_REASONS,
     UNABLE,
     UNBUDGETED,
@@ -46,11 +49,14 @@ class RoutingCounts(msgspec.Struct):
     """By reason."""
     vetoed: int = 0
     replays: int = 0
+    stores: dict[tuple[str, str], int] = {}
+    """By store and whether it took the pin."""
 
     def add(self, other: RoutingCounts) -> None:
         _add(self.verdicts, other.verdicts)
         _add(self.routes, other.routes)
         _add(self.lookups, other.lookups)
+        _add(self.stores, other.stores)
         _add(self.switches, other.switches)
         self.vetoed += other.vetoed
         self.replays += other.replays
@@ -79,6 +85,7 @@ class RoutingCounter:
             verdicts,
             routes=dict.fromkeys(self._routes, 0),
             lookups={(store, outcome): 0 for outcome in LOOKUP_OUTCOMES if is_keeping},
+            stores={(store, outcome): 0 for outcome in STORE_OUTCOMES if is_keeping},
             switches={reason: 0 for reason in SWITCH_REASONS if is_keeping},
         )
 
@@ -104,6 +111,8 @@ class RoutingCounter:
                     _count(counts.switches, reason.kind)
                 case _:
                     assert_never(reason.kind)
+        if record.is_kept is not None:
+            _count(counts.stores, (self._store, KEPT if record.is_kept else NOT_KEPT))
         if record.has_switched and not was_judged:
             _count(counts.switches, UNBUDGETED)
         if record.route is not None:

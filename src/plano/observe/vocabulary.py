@@ -141,6 +141,8 @@ UNABLE = "unable"
 NOTHING_TO_READ = "nothing_to_read"
 VERDICT_OUTCOMES = ("matched", "none_fits", UNABLE)
 """What a router that was asked came to; `NOTHING_TO_READ` is nobody's, for nobody was asked."""
+KEPT, NOT_KEPT = "kept", "not_kept"
+STORE_OUTCOMES = (KEPT, NOT_KEPT)
 LOOKUP_OUTCOMES = ("hit", "miss", "stale", "unavailable", "anew", "raced")
 UNBUDGETED = "unbudgeted"
 """Why a session has changed models where nobody counts what that costs."""
@@ -216,6 +218,12 @@ LOOKUPS = Family(
     "Requests of sessions, by what their pin came to.",
     (STORE, OUTCOME),
 )
+STORES = Family(
+    "plano_affinity_stores_total",
+    "counter",
+    "Pins of new decisions, by whether the store took them.",
+    (STORE, OUTCOME),
+)
 REPLAYS = Family(
     "plano_affinity_replays_total",
     "counter",
@@ -259,6 +267,7 @@ FAMILIES: tuple[Family, ...] = (
     ROUTER_DURATION,
     ROUTES,
     LOOKUPS,
+    STORES,
     REPLAYS,
     SWITCHES,
     SWITCHES_VETOED,

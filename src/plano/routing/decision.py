@@ -98,6 +98,8 @@ class Decision:
     """An earlier decision of the session was used."""
     has_switched: bool = False
     """The session had another model before."""
+    is_kept: bool | None = None
+    """Whether the session's store took the pin; None: none was to be written."""
     ranked: tuple[Candidate, ...] | None = None
     """What the router would have had, where the session stays on its model nevertheless."""
     account: Account | None = None

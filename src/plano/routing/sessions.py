@@ -131,14 +131,16 @@ class Sessions:
         if isinstance(before, Held) or before.is_stale:
             spending = before.pin.spending if isinstance(before, Held) else None
             pin = Pin(decision.candidates[0].id, decision.route, spending)
-            await self._store.pin(session.key, pin, session.ttl_s)
+            taken = await self._store.pin(session.key, pin, session.ttl_s)
             has_switched = isinstance(before, Held) and before.pin.model_name != pin.model_name
-            return self._counted(session, replace(decision, has_switched=has_switched))
+            is_kept = not isinstance(taken, Unavailable)
+            return self._counted(session, replace(decision, has_switched=has_switched, is_kept=is_kept))
         began = self._now()
         pin = Pin(decision.candidates[0].id, decision.route)
         holds = await self._store.pin_first(session.key, pin, session.ttl_s)
         if isinstance(holds, Unavailable) or _same(holds, pin):
-            return self._counted(session, decision)
+            is_kept = not isinstance(holds, Unavailable)
+            return self._counted(session, replace(decision, is_kept=is_kept))
         theirs = self._checked(holds, session, began)
         if isinstance(theirs, NotHeld):
             return decision

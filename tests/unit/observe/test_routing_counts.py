@@ -48,6 +48,7 @@ def test_everything_that_is_configured_is_there_before_it_happens() -> None:
         {"code": 0},
         {("redis", each): 0 for each in ("hit", "miss", "stale", "unavailable", "anew", "raced")},
         dict.fromkeys(("cheaper", "within_budget", "cold", "unknown_price", "unbudgeted"), 0),
+        stores={("redis", "kept"): 0, ("redis", "not_kept"): 0},
     )
 
 
@@ -106,6 +107,15 @@ def test_a_lookup_is_counted_by_what_came_of_it(outcome: Kind) -> None:
     counts = counted(answered(reasons=(said(outcome),)))
 
     assert some(counts.lookups) == {("redis", outcome): 1}
+
+
+def test_pins_are_counted_by_whether_the_store_took_them() -> None:
+    """A Redis that reads and cannot write shows here."""
+    counts = counted(
+        *(answered(reasons=(said("miss"),), is_kept=is_kept) for is_kept in (True, True, False, None))
+    )
+
+    assert counts.stores == {("redis", "kept"): 2, ("redis", "not_kept"): 1}
 
 
 @pytest.mark.parametrize(("is_user_turn", "replays"), [(False, 1), (True, 0), (None, 0)])

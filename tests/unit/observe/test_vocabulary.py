@@ -77,6 +77,7 @@ def test_metrics_are_pinned() -> None:
         ("plano_router_duration_seconds", "histogram", ("router",)),
         ("plano_routes_total", "counter", ("route",)),
         ("plano_affinity_lookups_total", "counter", ("store", "outcome")),
+        ("plano_affinity_stores_total", "counter", ("store", "outcome")),
         ("plano_affinity_replays_total", "counter", ()),
         ("plano_affinity_switches_total", "counter", ("reason",)),
         ("plano_affinity_switches_vetoed_total", "counter", ()),

@@ -264,3 +264,17 @@ async def test_a_route_may_have_any_name() -> None:
     decision = await decided(Store(Pin(SMALL.id, "Verträge & Recht")))
 
     assert decision.route == RouteName("Verträge & Recht")
+
+
+@pytest.mark.parametrize(
+    ("store", "is_kept"),
+    [
+        pytest.param(Store(), True, id="the first"),
+        pytest.param(Store(first=Unavailable("full")), False, id="not taken"),
+        pytest.param(Store(Unavailable("away")), None, id="not asked"),
+        pytest.param(Store(DECIDED), None, id="followed"),
+    ],
+)
+async def test_it_is_told_whether_the_store_took_the_pin(store: Store, is_kept: bool | None) -> None:
+    """A store that reads and cannot write would otherwise show nowhere."""
+    assert (await decided(store)).is_kept is is_kept
