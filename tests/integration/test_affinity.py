@@ -329,3 +329,17 @@ def test_a_program_has_sessions_too() -> None:
             router.route(CODE, session="no spaces")
 
     assert (second.models[0], second.pinned, second.session_id) == ("simulated/large", True, "s-1")
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\x01b", "a\x7f", "\xe9", "a" * 257])
+@pytest.mark.parametrize("dialect", list(Dialect))
+async def test_an_id_that_is_none_is_refused_as_one(
+    running: RunningGateway, value: str, dialect: Dialect
+) -> None:
+    """Whoever finds it: the HTTP parser, which takes no control byte, or the gateway."""
+    async with RawClient(running.port) as client:
+        await client.post(DIALECTS[dialect].path, b'{"messages":[]}', f"x-model-affinity: {value}")
+        reply = await client.reply()
+    (line,) = await running.logged(1)
+
+    assert (reply.status, line["code"]) == (400, "invalid_affinity_id")

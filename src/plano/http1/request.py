@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import httptools
 import msgspec
 
+from plano.http1.at_fault import field_at_fault
 from plano.http1.known_heads import KnownHead, KnownHeads, learn
 from plano.http1.limits import SMALL_BODY_BYTES, ServerLimits
 
@@ -54,6 +55,8 @@ class Refusal:
     """Empty when not even that was read."""
     client: str | None = None
     """The peer's address, without the port."""
+    broken_field: bytes = b""
+    """The name, in lower case, of the field whose value could not be read; empty where it was not that."""
 
 
 class Request(msgspec.Struct, eq=False):
@@ -219,11 +222,12 @@ class RequestReader:
             raise  # A defect of ours, which must not be blamed on the client.
         except httptools.HttpParserError as error:
             if not self.ended:
-                self.refuse("malformed", f"The request is not valid HTTP/1.1: {error}.")
+                broken = field_at_fault(data) if self.in_head else b""
+                self.refuse("malformed", f"The request is not valid HTTP/1.1: {error}.", broken)
         if self.request is not None:
             self._expect_more(self.request, size)
 
-    def refuse(self, kind: RefusalKind, message: str) -> None:
+    def refuse(self, kind: RefusalKind, message: str, broken: bytes = b"") -> None:
         """Read no further, drop what is held, and say so."""
         request = self.request
         started = request.started if request is not None else self._shared.now()
@@ -233,7 +237,7 @@ class RequestReader:
         if request is not None and self._target:
             method = request.method or self._parser.get_method().decode("ascii")
         self.release()
-        self._taker.refused(Refusal(kind, message, path, started, fields, method, self.client))
+        self._taker.refused(Refusal(kind, message, path, started, fields, method, self.client, broken))
 
     def release(self) -> None:
         """Nothing more will be read: let go of the request that was."""

@@ -13,6 +13,7 @@ from plano.errors import (
     ClientLeft,
     HeadersTooLarge,
     Internal,
+    InvalidAffinityId,
     KeyExhausted,
     MalformedHttp,
     Overloaded,
@@ -28,6 +29,8 @@ from plano.wire.dialects import DIALECTS, dialect_of
 NO_FIELDS: Mapping[bytes, bytes] = MappingProxyType({})
 ONLY_ANTHROPIC = b"anthropic-version"
 """A field that Anthropic's clients send with every request, and others never."""
+
+AFFINITY = b"x-model-affinity"
 
 log = logging.getLogger("plano")
 
@@ -45,6 +48,10 @@ REFUSALS: dict[RefusalKind, Callable[[str], PlanoError]] = {
 
 
 def problem_of(refusal: Refusal) -> PlanoError:
+    if refusal.broken_field == AFFINITY:
+        return InvalidAffinityId(
+            "X-Model-Affinity holds a control byte; expected 1 to 256 visible ASCII bytes."
+        )
     return REFUSALS[refusal.kind](refusal.message)
 
 
