@@ -19,9 +19,10 @@ from plano.exchange.sessions import Claim
 from plano.http1.reply import Reply
 from plano.http1.request import Request
 from plano.keys.gate import Gate
-from plano.routing.affinity import is_tenant
+from plano.routing.affinity import LONGEST_ID, is_session_id, is_tenant
 from plano.routing.budget import read_pct
 from plano.routing.decision_object import trace_id_of
+from plano.server.problems import AFFINITY
 
 TRACE = b"traceparent"
 TRACE_STATE = b"tracestate"
@@ -38,12 +39,10 @@ FORWARDED = frozenset(
 """Client headers that travel on, byte for byte."""
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 """Where clients keep their key; forwarded only to models with `passthrough_auth`."""
-AFFINITY = b"x-model-affinity"
 CACHE = b"x-plano-cache"
 """`off`: the session is not to be known by how it began."""
 SPEND = b"x-plano-max-switch-spend-pct"
 DEBUG = b"x-plano-debug"
-LONGEST_AFFINITY_ID = 256
 
 
 class Sessions(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ class Sessions(msgspec.Struct, frozen=True):
         if header in request.repeated or not (tenant == "" or is_tenant(tenant)):
             raise InvalidAffinityId(
                 f"{header.decode('ascii')} says whose session this is; expected one value of 1 to "
-                f"{LONGEST_AFFINITY_ID} visible ASCII characters."
+                f"{LONGEST_ID} visible ASCII characters."
             )
         return tenant
 
@@ -210,11 +209,9 @@ def _spend(written: bytes | None) -> float | None:
 def _check_affinity(value: bytes, *, doubled: bool) -> None:
     if doubled:
         raise InvalidAffinityId("X-Model-Affinity was sent more than once; expected one value.")
-    if not 1 <= len(value) <= LONGEST_AFFINITY_ID:
-        raise InvalidAffinityId(
-            f"X-Model-Affinity has {len(value)} bytes; expected 1 to {LONGEST_AFFINITY_ID}."
-        )
-    if not all(0x21 <= byte <= 0x7E for byte in value):
+    if not 1 <= len(value) <= LONGEST_ID:
+        raise InvalidAffinityId(f"X-Model-Affinity has {len(value)} bytes; expected 1 to {LONGEST_ID}.")
+    if not is_session_id(value.decode("latin-1")):
         raise InvalidAffinityId(
             "X-Model-Affinity holds a space, a control or a non-ASCII byte; expected visible ASCII."
         )
