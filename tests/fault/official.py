@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anthropic
 import openai
@@ -15,15 +15,13 @@ from tests.fault.asks import MODELS
 RAISED = (openai.APIError, anthropic.APIError)
 """The libraries' own errors for what an API has said: never a parser's or a socket's."""
 
-CHAT_MODEL = MODELS[Dialect.OPENAI_CHAT]
-MESSAGES_MODEL = MODELS[Dialect.ANTHROPIC_MESSAGES]
-RESPONSES_MODEL = MODELS[Dialect.OPENAI_RESPONSES]
-
 
 @dataclass(frozen=True, slots=True)
 class Clients:
     of_openai: openai.AsyncOpenAI
     of_anthropic: anthropic.AsyncAnthropic
+    models: Mapping[Dialect, str] = field(default_factory=lambda: MODELS)
+    """What each dialect's calls ask for."""
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +36,7 @@ async def official(url: str) -> AsyncIterator[Clients]:
 
 async def chat_stream(clients: Clients) -> str:
     stream = await clients.of_openai.chat.completions.create(
-        model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}], stream=True
+        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": "hi"}], stream=True
     )
     reasons, texts = list[str](), list[str]()
     async for chunk in stream:
@@ -51,7 +49,7 @@ async def chat_stream(clients: Clients) -> str:
 
 async def chat_helper(clients: Clients) -> str:
     async with clients.of_openai.chat.completions.stream(
-        model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}]
+        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": "hi"}]
     ) as stream:
         completion = await stream.get_final_completion()
     choice = completion.choices[0]
@@ -59,7 +57,9 @@ async def chat_helper(clients: Clients) -> str:
 
 
 async def responses_stream(clients: Clients) -> str:
-    stream = await clients.of_openai.responses.create(model=RESPONSES_MODEL, input="hi", stream=True)
+    stream = await clients.of_openai.responses.create(
+        model=clients.models[Dialect.OPENAI_RESPONSES], input="hi", stream=True
+    )
     ends, texts = list[str](), list[str]()
     async for event in stream:
         if event.type == "response.output_text.delta":
@@ -70,14 +70,19 @@ async def responses_stream(clients: Clients) -> str:
 
 
 async def responses_helper(clients: Clients) -> str:
-    async with clients.of_openai.responses.stream(model=RESPONSES_MODEL, input="hi") as stream:
+    async with clients.of_openai.responses.stream(
+        model=clients.models[Dialect.OPENAI_RESPONSES], input="hi"
+    ) as stream:
         response = await stream.get_final_response()
     return f"{response.output_text}, {[response.status]}"
 
 
 async def messages_stream(clients: Clients) -> str:
     stream = await clients.of_anthropic.messages.create(
-        model=MESSAGES_MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}], stream=True
+        model=clients.models[Dialect.ANTHROPIC_MESSAGES],
+        max_tokens=64,
+        messages=[{"role": "user", "content": "hi"}],
+        stream=True,
     )
     ends, texts = list[str](), list[str]()
     async for event in stream:
@@ -90,7 +95,9 @@ async def messages_stream(clients: Clients) -> str:
 
 async def messages_helper(clients: Clients) -> str:
     async with clients.of_anthropic.messages.stream(
-        model=MESSAGES_MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}]
+        model=clients.models[Dialect.ANTHROPIC_MESSAGES],
+        max_tokens=64,
+        messages=[{"role": "user", "content": "hi"}],
     ) as stream:
         message = await stream.get_final_message()
     texts = [block.text for block in message.content if block.type == "text"]
@@ -99,19 +106,23 @@ async def messages_helper(clients: Clients) -> str:
 
 async def chat_plain(clients: Clients) -> str:
     completion = await clients.of_openai.chat.completions.create(
-        model=CHAT_MODEL, messages=[{"role": "user", "content": "hi"}]
+        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": "hi"}]
     )
     return str(completion.choices[0].message.content)
 
 
 async def responses_plain(clients: Clients) -> str:
-    response = await clients.of_openai.responses.create(model=RESPONSES_MODEL, input="hi")
+    response = await clients.of_openai.responses.create(
+        model=clients.models[Dialect.OPENAI_RESPONSES], input="hi"
+    )
     return response.output_text
 
 
 async def messages_plain(clients: Clients) -> str:
     message = await clients.of_anthropic.messages.create(
-        model=MESSAGES_MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}]
+        model=clients.models[Dialect.ANTHROPIC_MESSAGES],
+        max_tokens=64,
+        messages=[{"role": "user", "content": "hi"}],
     )
     return "".join(block.text for block in message.content if block.type == "text")
 
