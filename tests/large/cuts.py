@@ -1,0 +1,217 @@
+"""Answers cut at every byte, read by the official clients: each cut is an error, and nothing else is.
+
+    python -m tests.large.cuts [--dialect openai_chat] [--every 1] [--another-every 5] [--seed 1]
+
+Every byte of streams and of plain answers, by FIN, RST, a clean end and a stall, in both ways in which each
+library reads a stream, through a whole gateway in this process. At every fifth byte once more with a
+second candidate: before any content it answers, afterwards the client is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+
+from plano.chat.dialect import Dialect
+from tests.fault.baseline import unharmed
+from tests.fault.cuts import STREAMS
+from tests.fault.official import PLAIN_CALLS, RAISED, STREAMING, Clients, Drive, official
+from tests.large.cutting import WAYS, Cut, CutUpstream, Kind, config_of
+from tests.large.program import print_table, run
+from tests.wall.answers import PLAIN
+from tests.wall.canary import WITNESS
+from tests.wall.gateway import gateway
+from tests.wall.upstream import ScriptedUpstream
+
+NUMBERS = count(1)
+HEAD = (
+    "client",
+    "answer",
+    "ending",
+    "candidates",
+    "cuts",
+    "loud",
+    "whole",
+    "rescued",
+    "silent",
+    "false alarms",
+    "odd",
+    "asked twice",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cuts of one kind, read by one client: they share a gateway."""
+
+    client: str
+    dialect: Dialect
+    drive: Drive
+    kind: Kind
+    way: str
+    with_another: bool
+
+    def __str__(self) -> str:
+        return f"{self.client}, {self.kind}, {self.way}"
+
+    def cuts(self, every: int, rng: random.Random) -> list[Cut]:
+        """Every so many bytes, from a random one on, in random order; the whole length counts as well."""
+        size = len((STREAMS if self.kind == "stream" else PLAIN)[self.dialect])
+        lengths = list(range(rng.randrange(every), size + 1, every))
+        rng.shuffle(lengths)
+        return [
+            Cut(next(NUMBERS), self.dialect, self.kind, self.way, length, self.with_another)
+            for length in lengths
+        ]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of a group."""
+
+    cuts: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    asked_twice: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def take(self, cut: Cut, expected: str, got: str) -> None:
+        self.cuts += 1
+        self.seen[_name(cut, expected, got)] += 1
+        if (got == "raised") != (cut.outcome == "loud") or got not in ("raised", expected):
+            self.complaints.append(f"{cut}: {cut.outcome!r} had to come of it, and the client got {got!r}")
+
+
+def _name(cut: Cut, whole: str, got: str) -> str:
+    if got == "raised":
+        return "loud" if cut.outcome == "loud" else "false alarm"
+    if got == whole:
+        return "silent" if cut.outcome == "loud" else cut.outcome
+    return "odd" if got.startswith("odd: ") else "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How all groups are run."""
+
+    at_once: int
+    silence_s: float
+
+
+async def tally_of(group: Group, cuts: list[Cut], setting: Setting) -> Tally:
+    """All cuts of a group at a gateway of their own, which must hold nothing afterwards."""
+    tally = Tally()
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(CutUpstream())
+        second = await stack.enter_async_context(ScriptedUpstream())
+        # Only where it is what ends an answer: on a busy machine a short one might end a good one.
+        limits = {"silence_s": f"{setting.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
+        config = config_of(first.url, second.url if group.with_another else None, **limits)
+        running = await stack.enter_async_context(gateway(config))
+        await stack.enter_async_context(unharmed(running))
+        async with official(running.url) as clients, asyncio.TaskGroup() as readers:
+            whole = await group.drive(clients)
+            left = iter(cuts)
+            for _ in range(setting.at_once):
+                readers.create_task(_read_all(group, clients, left, first, partial(_take, tally, whole)))
+        _count_requests(tally, cuts, first, len(second.attempts))
+        second.close_idle()
+        first.close_idle()
+    tally.complaints += WITNESS.leaks()
+    return tally
+
+
+def _take(tally: Tally, whole: str, cut: Cut, got: str) -> None:
+    tally.take(cut, whole, got)
+
+
+async def _read_all(
+    group: Group, clients: Clients, left: Iterator[Cut], upstream: CutUpstream, take: partial[None]
+) -> None:
+    for cut in left:
+        upstream.announce(cut)
+        take(cut, await _outcome(group.drive, replace(clients, models={cut.dialect: cut.model})))
+
+
+async def _outcome(drive: Drive, clients: Clients) -> str:
+    try:
+        return await drive(clients)
+    except RAISED:
+        return "raised"
+    except Exception as error:  # noqa: BLE001 - what a program does not expect of its library is counted
+        return f"odd: {error!r}"
+
+
+def _count_requests(tally: Tally, cuts: Iterable[Cut], first: CutUpstream, of_second: int) -> None:
+    """Each cut is one request, and one of the second candidate's where that had to answer."""
+    tally.asked_twice = sum(number - 1 for number in first.asked.values())
+    rescued = sum(cut.outcome == "rescued" for cut in cuts)
+    if tally.asked_twice or len(first.asked) != tally.cuts or of_second != rescued:
+        asked = f"{sum(first.asked.values())} and {of_second}"
+        tally.complaints.append(f"{tally.cuts} and {rescued} requests were expected; there were {asked}")
+
+
+def groups(dialects: Iterable[Dialect]) -> Iterator[Group]:
+    calls: list[tuple[Kind, str, Dialect, Drive]] = [
+        *(("stream", name, dialect, drive) for name, (dialect, drive) in STREAMING.items()),
+        *(("plain", name, dialect, drive) for name, (dialect, drive) in PLAIN_CALLS.items()),
+    ]
+    chosen = set(dialects)
+    for kind, name, dialect, drive in calls:
+        if dialect in chosen:
+            for way in WAYS:
+                yield from (
+                    Group(name, dialect, drive, kind, way, with_another) for with_another in (False, True)
+                )
+
+
+def _row(group: Group, tally: Tally) -> list[object]:
+    seen = tally.seen
+    return [
+        group.client,
+        group.kind,
+        group.way,
+        2 if group.with_another else 1,
+        tally.cuts,
+        *(seen[name] for name in ("loud", "whole", "rescued", "silent", "false alarm", "odd")),
+        tally.asked_twice,
+    ]
+
+
+async def main(options: argparse.Namespace) -> list[str]:
+    setting = Setting(options.at_once, options.silence_s)
+    rng = random.Random(options.seed)
+    began, rows, complaints = time.monotonic(), list[list[object]](), list[str]()
+    for group in groups(map(Dialect, options.dialect or Dialect)):
+        cuts = group.cuts(options.another_every if group.with_another else options.every, rng)
+        tally = await tally_of(group, cuts, setting)
+        rows.append(_row(group, tally))
+        complaints += [f"{group}: {each}" for each in tally.complaints]
+    totals = [sum(int(str(row[at])) for row in rows) for at in range(4, len(HEAD))]
+    print_table(HEAD, [*rows, ["all", "", "", "", *totals]], words=3)
+    print(
+        f"seed {options.seed}, {time.monotonic() - began:.0f} s; descriptors, tasks and connections as before"
+    )
+    return complaints
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--dialect", action="append", choices=[each.value for each in Dialect])
+    parser.add_argument("--every", type=int, default=1, help="cut at every so many bytes")
+    parser.add_argument("--another-every", type=int, default=5, help="the same with a second candidate")
+    parser.add_argument("--at-once", type=int, default=48, help="requests under way")
+    parser.add_argument("--silence-s", type=float, default=0.2, help="the limit that ends a stall")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(partial(main, options()))
