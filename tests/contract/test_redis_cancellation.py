@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from plano.routing.affinity import NoPin, Pin, Unavailable
-from plano.stores.redis.store import RedisLimits, RedisStore
+from plano.stores.redis.guard import RedisLimits
+from plano.stores.redis.store import RedisStore
 from tests.contract.redis_server import RedisServer, saying
 
 CANCELLATIONS = int(os.environ.get("PLANO_CANCELLATIONS", "2000"))

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from plano.routing.affinity import NoPin, Pin, StoreState, Unavailable
-from plano.stores.redis.store import PROBE_KEY, RedisLimits, RedisStore
+from plano.stores.redis.guard import RedisLimits
+from plano.stores.redis.store import PROBE_KEY, RedisStore
 from tests.contract.redis_server import RedisServer, free_port, running, saying
 from tests.wall.authority import Authority
 
@@ -397,7 +398,7 @@ async def test_closing_leaves_no_task_and_no_connection(redis_folder: Path) -> N
             assert not is_ok(ill)
         await until(lambda: len(admin.client_list()) == 1)
 
-        assert (asyncio.all_tasks() - before, await well.read(KEY)) == (set(), well._unavailable)
+        assert (asyncio.all_tasks() - before, await well.read(KEY)) == (set(), well._guard.unavailable)
 
 
 def test_the_probe_writes_where_no_session_is() -> None:

@@ -12,7 +12,8 @@ import pytest
 from redis.crc import key_slot
 
 from plano.routing.affinity import NoPin, Pin
-from plano.stores.redis.store import RedisLimits, RedisStore
+from plano.stores.redis.guard import RedisLimits
+from plano.stores.redis.store import RedisStore
 from tests.contract.redis_server import RedisServer, SentinelServer, free_port, running
 from tests.contract.test_redis_faults import is_ok, started, until
 
