@@ -4,7 +4,8 @@
 
 Every byte of streams and of plain answers, by FIN, RST, a clean end and a stall, in both ways in which each
 library reads a stream, through a whole gateway in this process. At every fifth byte once more with a
-second candidate: before any content it answers, afterwards the client is told.
+second candidate: before any content it answers, afterwards the client is told. Behind each group an ordinary
+request succeeds, and descriptors, tasks and connections are what they were.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ async def tally_of(group: Group, cuts: list[Cut], setting: Setting) -> Tally:
         second = await stack.enter_async_context(ScriptedUpstream())
         # Only where it is what ends an answer: on a busy machine a short one might end a good one.
         limits = {"silence_s": f"{setting.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
-        config = config_of(first.url, second.url if group.with_another else None, **limits)
+        others = [second.url] if group.with_another else []
+        config = config_of(first.url, *others, **limits)
         running = await stack.enter_async_context(gateway(config))
         await stack.enter_async_context(unharmed(running))
         async with official(running.url) as clients, asyncio.TaskGroup() as readers:

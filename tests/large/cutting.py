@@ -37,7 +37,7 @@ WAYS = {
     "stall": "stall",
 }
 """How an answer is cut, by its short name: `tests.fault.cuts` has all but the last."""
-SECOND = {"openai": "openai/gpt-second", "anthropic": "anthropic/claude-second"}
+STAND_INS = ("second", "third")
 _MARK = "cut-"
 
 
@@ -107,19 +107,19 @@ class CutUpstream(ScriptedUpstream):
         return cut.script
 
 
-def config_of(first: str, second: str | None, **limits: str) -> dict[str, Any]:
-    """Two wildcards at `first`, and for each a model at `second` that answers in turn; beside them the two
-    models of the wall, for ordinary requests."""
+def config_of(first: str, *others: str, **limits: str) -> dict[str, Any]:
+    """Two wildcards at `first`, and for each a model at every other address that answers in turn; beside them
+    the two models of the wall, for ordinary requests."""
     rows: list[dict[str, Any]] = []
     for model in (OPENAI_MODEL, ANTHROPIC_MODEL):
         provider = model.partition("/")[0]
-        rows.append({"model": model, "base_url": first, "access_key": UPSTREAM_KEY})
-        wildcard = {"model": f"{provider}/*", "base_url": first, "access_key": UPSTREAM_KEY}
-        if second is None:
-            rows.append(wildcard)
-            continue
-        row = {"model": SECOND[provider], "base_url": second, "access_key": UPSTREAM_KEY}
-        rows += [{**wildcard, "fallbacks": [SECOND[provider]]}, row]
+        stand_ins = [
+            {"model": f"{provider}/{name}", "base_url": url, "access_key": UPSTREAM_KEY}
+            for name, url in zip(STAND_INS, others, strict=False)
+        ]
+        row = {"base_url": first, "access_key": UPSTREAM_KEY}
+        fallbacks = {"fallbacks": [each["model"] for each in stand_ins]} if stand_ins else {}
+        rows += [{"model": model, **row}, {"model": f"{provider}/*", **row, **fallbacks}, *stand_ins]
     return {"version": "v0.4.0", "model_providers": rows, **listener(**limits)}
 
 
