@@ -247,7 +247,7 @@ def dialogues(judge: Judge, lines: Iterable[tuple[Asked, dict[str, str]]]) -> To
         began = time.perf_counter()
         verdict = judge(asked.utterances, asked.routes)
         took_ms = (time.perf_counter() - began) * 1e3
-        outcomes.append(Outcome(asked.conversation, asked.gold, given(verdict), took_ms))
+        outcomes.append(Outcome(asked.conversation, asked.right_for(given(verdict)), given(verdict), took_ms))
         said.append(more)
     return Told(tuple(outcomes), tuple(said))
 
@@ -256,8 +256,12 @@ def dialogues(judge: Judge, lines: Iterable[tuple[Asked, dict[str, str]]]) -> To
 class Asked:
     conversation: str
     utterances: Sequence[Utterance]
-    gold: str | None
+    golds: tuple[str | None, ...]
+    """Any of them is right."""
     routes: RouteSet
+
+    def right_for(self, predicted: str | None) -> str | None:
+        return predicted if predicted in self.golds else self.golds[0]
 
 
 class Files:
@@ -290,7 +294,8 @@ class Files:
                 more = {key: line[key] for key in ("set", "style") if key in line}
                 if "style" in more:
                     more["style"] = SAME_STYLE.get(more["style"], more["style"])
-                yield Asked(turn.conversation, turn.utterances, turn.gold, turn.routes), more
+                golds = (turn.gold, *turn.also)
+                yield Asked(turn.conversation, turn.utterances, golds, turn.routes), more
 
 
 def _route(name: str, description: str) -> Route:

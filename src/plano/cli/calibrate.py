@@ -85,7 +85,7 @@ def _scored(turns: Iterable[LabelledTurn]) -> Iterator[Scored]:
         for turn in turns:
             match router.judge(turn.utterances, turn.routes):
                 case Matched(route, score):
-                    yield Scored(turn.conversation, turn.gold, route, score or 0.0)
+                    yield Scored(turn.conversation, turn.right_for(route), route, score or 0.0)
                 case NoneFits():
                     yield Scored(turn.conversation, turn.gold, None, 0.0)
                 case Unable(because):

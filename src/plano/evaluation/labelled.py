@@ -1,8 +1,9 @@
 """Labelled conversations: one JSON object a line, read a line at a time, every fault with its place.
 
 A line holds `messages` as a chat request does, and `route`: the name of the route that is right
-for its latest turn, or null where none is. It may name the `conversation` it is a turn of, and
-bring `routing_preferences` of its own; other members are nobody's business here.
+for its latest turn, null where none is, or a list of both where several are as right. It may name
+the `conversation` it is a turn of, and bring `routing_preferences` of its own; other members are
+nobody's business here.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class LabelledTurn:
     gold: RouteName | None
     routes: RouteSet
     """Its own, or the configured ones."""
+    also: tuple[RouteName | None, ...] = ()
+    """What is as right as the gold."""
 
     def said(self) -> tuple[Utterance, ...]:
         return self.utterances
@@ -52,6 +55,10 @@ class LabelledTurn:
     def ask(self) -> str:
         """The words that are to be routed."""
         return self.utterances[-1].text
+
+    def right_for(self, predicted: RouteName | None) -> RouteName | None:
+        """What a prediction is held against: itself where it is one of several right ones."""
+        return predicted if predicted in self.also else self.gold
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,8 @@ class LabelledFile:
             head = DIALECTS[Dialect.OPENAI_CHAT].read_request(line)
             routes = self._routes(head)
             utterances = self._utterances(head)
-            return LabelledTurn(number, _conversation(head, number), utterances, _gold(head, routes), routes)
+            gold, *also = _golds(head, routes)
+            return LabelledTurn(number, _conversation(head, number), utterances, gold, routes, tuple(also))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return in_words(error)
         except PlanoError as error:
@@ -175,18 +183,27 @@ def _read_routes(raw: bytes) -> RouteSet:
     )
 
 
-def _gold(head: Head, routes: RouteSet) -> RouteName | None:
+def _golds(head: Head, routes: RouteSet) -> list[RouteName | None]:
+    """At least one."""
     raw = head.raw("route")
     if raw is None:
         raise _Fault("expected the key 'route': a name, or null for none of them; found none")
-    gold = msgspec.json.decode(raw)
-    if gold is None:
+    told = msgspec.json.decode(raw)
+    golds = told if isinstance(told, list) else [told]
+    if not golds:
+        raise _Fault("'route': expected at least one name or null in the list; found none")
+    return [_gold(each, raw, routes) for each in golds]
+
+
+def _gold(told: object, raw: msgspec.Raw, routes: RouteSet) -> RouteName | None:
+    if told is None:
         return None
-    if not isinstance(gold, str):
-        raise _Fault(f"'route': expected a name or null; found {bytes(raw)[:40].decode(errors='replace')}")
-    if routes.named(gold) is None:
-        raise _Fault(f"'route': expected one of {_listed(routes)}; found {_shown(gold)}")
-    return RouteName(gold)
+    if not isinstance(told, str):
+        shown = bytes(raw)[:40].decode(errors="replace")
+        raise _Fault(f"'route': expected a name, null, or a list of these; found {shown}")
+    if routes.named(told) is None:
+        raise _Fault(f"'route': expected one of {_listed(routes)}; found {_shown(told)}")
+    return RouteName(told)
 
 
 def _conversation(head: Head, number: int) -> str:

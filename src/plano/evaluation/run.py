@@ -29,7 +29,7 @@ class Judged:
 
     @property
     def is_right(self) -> bool:
-        return self.predicted == self.turn.gold
+        return self.predicted == self.turn.right_for(self.predicted)
 
     @property
     def had_no_verdict(self) -> bool:
@@ -38,8 +38,8 @@ class Judged:
 
     @property
     def outcome(self) -> Outcome:
-        turn = self.turn
-        return Outcome(turn.conversation, turn.gold, self.predicted, self.reason.elapsed_ms)
+        turn, predicted = self.turn, self.predicted
+        return Outcome(turn.conversation, turn.right_for(predicted), predicted, self.reason.elapsed_ms)
 
 
 def judged(turns: Iterable[LabelledTurn], prefer: Prefer) -> Iterator[Judged]:
