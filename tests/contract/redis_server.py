@@ -1,14 +1,13 @@
-"""A real Redis of the test's own, and one that only says what it is told to."""
+"""A real Redis of the test's own; one that only says what it is told to is in `tests.wall.resp`."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,26 +119,3 @@ def free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
-
-
-@contextlib.asynccontextmanager
-async def saying(reply: bytes, *, then_close: bool = False) -> AsyncIterator[str]:
-    """The url of a server that answers everything it hears with `reply`."""
-    writers = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(ConnectionError):
-            while await reader.read(65536):
-                writer.write(reply)
-                if then_close:
-                    writer.close()
-                    return
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()

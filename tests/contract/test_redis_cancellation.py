@@ -9,15 +9,15 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from plano.routing.affinity import NoPin, Pin, Unavailable
 from plano.stores.redis.guard import RedisLimits
 from plano.stores.redis.store import RedisStore
-from tests.contract.redis_server import RedisServer, saying
+from tests.contract.redis_server import RedisServer
+from tests.wall.resp import WELL, CommandWords, RespStub, value
+from tests.wall.script import Pause, Script
 
 CANCELLATIONS = int(os.environ.get("PLANO_CANCELLATIONS", "2000"))
 AT_ONCE = 24
@@ -65,37 +65,18 @@ async def test_no_reply_reaches_the_wrong_caller(shared_redis: RedisServer) -> N
     assert afterwards == [pin_of(session) for session in sessions]
 
 
-@asynccontextmanager
-async def late() -> AsyncIterator[str]:
-    """The url of a server that answers the question about `one` when it hears the one about `another`."""
-    writers: list[asyncio.StreamWriter] = []
-    asked_about_one: list[asyncio.StreamWriter] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        while heard := await reader.read(65536):
-            if b"one" in heard:
-                asked_about_one.append(writer)
-            elif b"another" in heard:
-                for waiting in asked_about_one:
-                    waiting.write(b'$23\r\n{"model_name":"of/one"}\r\n')
-                writer.write(b"$0\r\n\r\n")
-            else:
-                writer.write(b"+OK\r\n")
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
-
-
 async def test_a_reply_that_comes_too_late_reaches_nobody() -> None:
     """The caller has gone on; the next one asks about another session."""
-    async with late() as url:
-        store = RedisStore.at(url)
+
+    def about(words: CommandWords) -> Script:
+        """The question about `one` is answered when the one about `another` is."""
+        if words[1] == b"one":
+            return [Pause(), *value(b'{"model_name":"of/one"}')]
+        redis.release()
+        return value(b"")
+
+    async with RespStub({"GETRANGE": about}) as redis:
+        store = RedisStore.at(redis.url)
         await store.start()
 
         answers = await store.read("one"), await store.read("another")
@@ -107,8 +88,8 @@ async def test_a_reply_that_comes_too_late_reaches_nobody() -> None:
 @pytest.mark.parametrize("moment_s", [0.0, 0.001, 0.02])
 async def test_a_caller_who_leaves_says_nothing_about_redis(moment_s: float) -> None:
     """People hang up; that is no failure of anybody's."""
-    async with saying(b"+OK\r\n") as url:
-        store = RedisStore.at(url, RedisLimits(operation_s=5.0))
+    async with RespStub(always=WELL) as redis:
+        store = RedisStore.at(redis.url, RedisLimits(operation_s=5.0))
         await store.start()
 
         for _ in range(10):

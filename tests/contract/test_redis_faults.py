@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,8 +14,10 @@ import pytest
 from plano.routing.affinity import NoPin, Pin, StoreState, Unavailable
 from plano.stores.redis.guard import RedisLimits
 from plano.stores.redis.store import PROBE_KEY, RedisStore
-from tests.contract.redis_server import RedisServer, free_port, running, saying
+from tests.contract.redis_server import RedisServer, free_port, running
 from tests.wall.authority import Authority
+from tests.wall.resp import TROUBLES, RespStub
+from tests.wall.script import Raw, Script
 
 KEY = "plano:affinity:s"
 PIN = Pin("openai/gpt-5", "code")
@@ -291,57 +293,72 @@ async def test_of_a_long_value_only_the_beginning_is_sent(shared_redis: RedisSer
 
 # --- whoever else may answer ---
 
-
-@pytest.mark.parametrize(
-    ("reply", "because"),
-    [
-        (b"-LOADING Redis is loading the dataset in memory\r\n", "Redis is loading its data (LOADING)"),
-        (b"-NOAUTH Authentication required.\r\n", "Redis refuses the user or the password, or wants one"),
-        (b"-NOPERM no permissions\r\n", "Redis does not permit the user this command or key (NOPERM)"),
-        (
-            b"-MOVED 3999 127.0.0.1:6381\r\n",
-            "Redis is part of a cluster; the url should begin with redis+cluster:// (MOVED)",
-        ),
-        (b"-MASTERDOWN Link with MASTER is down\r\n", "the cluster is down (CLUSTERDOWN)"),
-        (b"-ERR unknown command 'SET', with args: 'secret'\r\n", "Redis answers an error"),
-        (b":1\r\n", "what answers does not speak Redis"),
-        (b"*0\r\n", "what answers does not speak Redis"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers does not speak Redis"),
-        (b"-MOVED\r\n", None),
-        (b"-MOVED a b c\r\n", None),
-        (b"\x00\xff\x00\xff\r\n" * 1000, None),
-        (b"$-7\r\n", None),
-        (b"$5\r\nab", "no answer from Redis in 50 ms"),
-        (b"$10485760\r\n" + b"x" * 100_000, "no answer from Redis in 50 ms"),
-        (b"*1\r\n" * 100, None),
-        (b"", "no answer from Redis in 50 ms"),
-    ],
-    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
+NOT_REDIS = "what answers does not speak Redis"
+IN_TIME = "no answer from Redis in 50 ms"
+REFUSED = "Redis refuses the user or the password, or wants one"
+EXCUSES: Mapping[str, str | None] = {
+    "WRONGTYPE": "another kind of value stands under the key (WRONGTYPE)",
+    "LOADING": "Redis is loading its data (LOADING)",
+    "READONLY": "Redis is a replica that cannot be written to (READONLY)",
+    "OOM": "Redis is out of memory (OOM)",
+    "NOAUTH": REFUSED,
+    "WRONGPASS": REFUSED,
+    "NOPERM": "Redis does not permit the user this command or key (NOPERM)",
+    "MOVED": "Redis is part of a cluster; the url should begin with redis+cluster:// (MOVED)",
+    "ASK": "a cluster moves the key just now (ASK)",
+    "CLUSTERDOWN": "the cluster is down (CLUSTERDOWN)",
+    "MASTERDOWN": "the cluster is down (CLUSTERDOWN)",
+    "BUSY": "Redis answers an error",
+    "MAXCLIENTS": "Redis has too many clients",
+    "an error in its own words": "Redis answers an error",
+    "HTTP": NOT_REDIS,
+    "another type of reply": NOT_REDIS,
+    "10 MiB": None,  # read within the limit, or not
+    "half of 10 MiB": IN_TIME,
+    "half a reply and FIN": "Redis cannot be reached",
+    "half a reply and silence": IN_TIME,
+    "FIN": "Redis cannot be reached",
+    "silence": IN_TIME,
+}
+ODD_REPLIES = (
+    b":1\r\n",
+    b"*0\r\n",
+    b"-MOVED\r\n",
+    b"-MOVED a b c\r\n",
+    b"$-7\r\n",
+    b"$5\r\nab",
+    b"*1\r\n" * 100,
 )
-async def test_whatever_answers_costs_affinity_alone(reply: bytes, because: str | None) -> None:
+ANSWERS = [
+    *[pytest.param(script, EXCUSES.get(name), id=name) for name, script in TROUBLES.items()],
+    *[pytest.param([Raw(reply)], None, id=repr(reply[:24])) for reply in ODD_REPLIES],
+]
+
+
+@pytest.mark.parametrize(("script", "because"), ANSWERS)
+async def test_whatever_answers_costs_affinity_alone(script: Script, because: str | None) -> None:
     """A wrong address may lead to anything. None of its words are repeated."""
-    async with saying(reply) as url, started(url) as store:
+    async with RespStub(always=script) as redis, started(redis.url) as store:
         told = await store.read(KEY)
-        state = store.state
 
     assert isinstance(told, Unavailable)
-    assert state == StoreState("degraded", told.because)
-    assert because in (None, told.because)
-    assert "secret" not in told.because
+    assert because is None or told.because.startswith(because)
+    assert "beginning with" not in told.because
 
 
-async def test_half_a_reply_and_an_end_is_trouble() -> None:
-    """A proxy in between may close at any byte."""
-    async with saying(b"$5\r\nab", then_close=True) as url, started(url) as store:
-        assert store.state == StoreState("degraded", "Redis cannot be reached")
+async def test_a_redis_that_fails_every_command_is_told_of_before_the_first_request() -> None:
+    """The first try is at the start, and writes."""
+    async with RespStub(always=TROUBLES["LOADING"]) as redis, started(redis.url) as store:
+        assert (store.state, len(redis.named("SET"))) == (StoreState("degraded", EXCUSES["LOADING"] or ""), 1)
 
 
-async def test_more_replies_than_questions_reach_nobody(shared_redis: RedisServer) -> None:
+async def test_more_replies_than_questions_reach_nobody() -> None:
     """A connection that has something to say unasked is not asked again."""
-    async with saying(b"+OK\r\n+OK\r\n") as url, started(url) as store:
+    async with RespStub(always=[Raw(b"+OK\r\n+OK\r\n")]) as redis, started(redis.url) as store:
         held = [await store.pin_first(f"{KEY}{number}", Pin(str(number + 1)), 60) for number in range(20)]
 
     assert held == [Pin(str(number + 1)) for number in range(20)]
+    assert len({said.connection for said in redis.said}) == len(redis.said)
 
 
 # --- TLS ---

@@ -28,6 +28,9 @@ class Trouble:
 
 NOT_A_STRING = Trouble("another kind of value stands under the key (WRONGTYPE)", is_of_key=True)
 
+_TOO_MANY = "max number of clients reached"
+"""What a full server says before it closes; redis-py has no exception of its own for it."""
+
 # Most telling first: redis-py counts several answers of a server among its connection errors.
 _ANSWERS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.AuthenticationError, "Redis refuses the user or the password, or wants one"),
@@ -39,7 +42,6 @@ _ANSWERS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.MovedError, "Redis is part of a cluster; the url should begin with redis+cluster:// (MOVED)"),
     (exceptions.AskError, "a cluster moves the key just now (ASK)"),
     (exceptions.ClusterDownError, "the cluster is down (CLUSTERDOWN)"),
-    (exceptions.MaxConnectionsError, "Redis has too many clients"),
     (NotRedis, "what answers does not speak Redis"),
     (exceptions.InvalidResponse, "what answers does not speak Redis"),
     (exceptions.TimeoutError, "Redis did not answer in time"),
@@ -56,6 +58,8 @@ def trouble_of(error: Exception, limit_s: float) -> Trouble:
     match error:
         case exceptions.ResponseError():
             return NOT_A_STRING if str(error).startswith("WRONGTYPE") else Trouble("Redis answers an error")
+        case exceptions.ConnectionError() if str(error) == _TOO_MANY:
+            return Trouble("Redis has too many clients")
         case exceptions.ConnectionError():
             return Trouble(f"Redis cannot be reached{_how(error)}")
         case TimeoutError():
