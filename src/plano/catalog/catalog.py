@@ -80,10 +80,25 @@ class Model:
     is_default: bool = False
     capabilities: Capabilities = UNKNOWN
     """What its entry says that it can take."""
+    account: int = field(init=False, repr=False, compare=False)
+    """Equal for models that are asked for at one address with one key, whatever they are called: a hash,
+    of which nothing can be read, and which holds in this process alone."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "account", _account(self))
 
     @property
     def is_wildcard(self) -> bool:
         return is_wildcard(self.id)
+
+
+def _account(model: Model) -> int:
+    places = frozenset(
+        (dialect, each.scheme, each.host, each.port, each.path, each.query)
+        for dialect, each in model.endpoints.items()
+    )
+    headers = frozenset(model.headers.items())
+    return hash((places, model.access_key, model.passthrough_auth, model.auth, model.http_host, headers))
 
 
 @dataclass(frozen=True, slots=True)

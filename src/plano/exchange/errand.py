@@ -34,6 +34,8 @@ class Errand(msgspec.Struct, eq=False):
     relay: Relay | None = None
     call: Call | None = None
     underway: Underway | None = None
+    probe: float | None = None
+    """What `Health.tried` has given: the candidate waits for how this request goes."""
 
     def begin(self) -> bool:
         """Whether the call is under way."""

@@ -9,20 +9,21 @@ upstream at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plano.errors import (
     ClientLeft,
     Internal,
+    Overloaded,
     PlanoError,
     ShuttingDown,
     UpstreamRefused,
 )
 from plano.exchange.ask import Ask, Telling
 from plano.exchange.asking import Asking
-from plano.exchange.attempts import Command, Failed, GiveUp, Send, attempts, report_of
+from plano.exchange.attempts import Command, Failed, GiveUp, Send, attempts, may_try_another, report_of
 from plano.exchange.errand import Errand
 from plano.exchange.heads import (
     attempts_line,
@@ -32,14 +33,14 @@ from plano.exchange.heads import (
     retry_after_line,
 )
 from plano.exchange.ports import Call, ClientReply, Recorder, Upstream
-from plano.exchange.record import Ending, ExchangeRecord
+from plano.exchange.record import Ending, ExchangeRecord, FailedAttempt
 from plano.exchange.relaying import Relay
 from plano.exchange.retry_after import retry_after_s
 from plano.exchange.ways import Way, Ways
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import decision_object
-from plano.routing.health import Health
+from plano.routing.health import Health, Report
 from plano.routing.route_set import RouteSet
 from plano.routing.router import Ladder
 from plano.routing.session import Session
@@ -86,9 +87,14 @@ class Exchange:
         self._timing = timing
         self._now = now
 
-    def answer(self, ask: Ask, reply: ClientReply) -> Errand | Coroutine[Any, Any, None]:
+    def answer(
+        self, ask: Ask, reply: ClientReply, *, has_task: bool = False
+    ) -> Errand | Coroutine[Any, Any, None]:
         """Answer one request and record it, whatever happens. An errand is under way already and says
-        `reply.done` at its end; a coroutine is for a task of the caller's."""
+        `reply.done` at its end; a coroutine is for a task of the caller's, who `has_task`: always then."""
+        admission = ask.admission
+        if admission is not None and not has_task:
+            return self._admit(ask, reply, admission)
         errand = Errand(self, ask, reply, DIALECTS[ask.dialect])
         try:
             head = self._read(errand)
@@ -103,13 +109,27 @@ class Exchange:
                 return self._decide(errand, head, routes)
             way = self._ways.known(ask.dialect, decision)
             if self._health.is_troubled:
-                way = self._ways.healthy(ask.dialect, way)
+                way = self._healthy(errand, way)
             self._prepare(errand, head, way)
-            if errand.begin():
+            if not has_task and errand.begin():
                 return errand
         except Exception as error:  # noqa: BLE001 - answered or raised where the others are
             return self.give_up(errand, error)
         return self.send(errand)
+
+    async def _admit(self, ask: Ask, reply: ClientReply, admission: Callable[[], Awaitable[None]]) -> None:
+        """What comes first where somebody has to be asked whether the request may begin."""
+        ask.record.phase = "decide"
+        try:
+            await admission()
+        except BaseException as error:
+            self.conclude(Errand(self, ask, reply, DIALECTS[ask.dialect]), error)
+            if not isinstance(error, PlanoError):
+                raise
+            return
+        work = self.answer(ask, reply, has_task=True)
+        assert not isinstance(work, Errand)
+        await work
 
     async def _decide(self, errand: Errand, head: Head, routes: RouteSet | None) -> None:
         """What an errand does when somebody has to be asked, or the decision is to be told."""
@@ -119,17 +139,13 @@ class Exchange:
             ask = errand.ask
             asked = await self._asking.asked(head, errand.codec, routes, ask.claim, ask.allowance)
             decision = await self._ladder.decide(asked)
-            errand.ask.record.reasons = decision.reasons
+            ask.record.reasons = decision.reasons
             if asked.session is not None and decision.session_id is not None:
-                _note_session(errand.ask.record, asked.session, decision)
-            telling = errand.ask.telling
+                _note_session(ask.record, asked.session, decision)
+            telling = ask.telling
             if telling is not None and self._tell(errand, telling, decision, began):
                 return
-            self._prepare(
-                errand,
-                head,
-                self._ways.healthy(errand.ask.dialect, self._ways.of(errand.ask.dialect, decision)),
-            )
+            self._prepare(errand, head, self._healthy(errand, self._ways.of(ask.dialect, decision)))
             await self._attempt(errand)
         except BaseException as raised:
             error = raised
@@ -207,15 +223,43 @@ class Exchange:
 
     def _note_failure(self, errand: Errand, problem: PlanoError) -> Failed:
         """Tell of it to who decides next, and to this request's own dialogue."""
-        way, health = errand.way, self._health
+        way, now = errand.way, self._now()
         assert way is not None
         lines = problem.lines if isinstance(problem, UpstreamRefused) else b""
         wait_s = retry_after_s(lines, self._today()) if lines else None
-        report = report_of(problem)
-        if report is not None:
-            sent = errand.ask.record.sent
-            health.report(way.candidate, report, sent=sent, retry_after_s=wait_s)
-        return Failed(problem, self._now(), wait_s, health.is_resting(way.candidate))
+        _note_failed(errand, way.candidate, problem, now)
+        self._report(errand, way.candidate, report_of(problem), wait_s)
+        return Failed(problem, now, wait_s, self._health.is_resting(way.candidate))
+
+    def _healthy(self, errand: Errand, way: Way) -> Way:
+        """The way, with those that rest at its end."""
+        record, health = errand.ask.record, self._health
+        errand.way = healthy = self._ways.healthy(errand.ask.dialect, way)
+        if healthy is not way:
+            record.set_back = sum(map(health.is_resting, healthy.candidates))
+        if healthy.candidate is not way.candidate:
+            record.preferred = way.candidate.id
+        errand.probe = health.tried(healthy.candidate)
+        return healthy
+
+    def _report(
+        self, errand: Errand, candidate: Candidate, how: Report | None, wait_s: float | None = None
+    ) -> None:
+        """How the attempt went, as far as it says anything of the candidate."""
+        if how == "busy" and candidate.model.passthrough_auth:
+            how = None  # a limit of this client's own key, which others do not have
+        if how is not None:
+            self._health.report(candidate, how, sent=errand.ask.record.sent, retry_after_s=wait_s)
+            errand.probe = None
+        elif errand.probe is not None:
+            self._give_back(errand)
+
+    def _give_back(self, errand: Errand) -> None:
+        """It ended before anything could be said of the candidate: the next request tries it."""
+        probe, way = errand.probe, errand.way
+        if probe is not None and way is not None:
+            errand.probe = None
+            self._health.abandoned(way.candidate, probe)
 
     @staticmethod
     def _give_hope(errand: Errand, command: GiveUp) -> None:
@@ -233,9 +277,11 @@ class Exchange:
         """Tell of an answer to who decides next: a provider may have taken it back in the middle."""
         way, complaint = errand.way, relay.complaint
         assert way is not None
-        report = "succeeded" if complaint is None else report_of(complaint)
-        if report is not None:
-            self._health.report(way.candidate, report, sent=errand.ask.record.sent)
+        if complaint is None:
+            self._report(errand, way.candidate, "succeeded")
+            return
+        _note_failed(errand, way.candidate, complaint, self._now())
+        self._report(errand, way.candidate, report_of(complaint))
 
     def _prepare_again(self, errand: Errand, command: Send) -> None:
         """Everything between a failed attempt and the next one."""
@@ -248,7 +294,7 @@ class Exchange:
         ask.lines = errand.lines + way.lines + attempts_line(ask.record.attempts)
         errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
         errand.call = self._call(ask, head, candidate, is_last=command.is_last)
-        self._health.tried(candidate)
+        errand.probe = self._health.tried(candidate)
 
     async def give_up(self, errand: Errand, error: BaseException) -> None:
         """No answer of a provider's will come, because of this."""
@@ -263,6 +309,7 @@ class Exchange:
             if error is None and relay is not None:
                 error = relay.problem
             if error is not None:
+                self._give_back(errand)
                 self._conclude_badly(errand, error)
             elif relay is not None and (self._health.is_troubled or relay.complaint is not None):
                 self._note_answer(errand, relay)
@@ -373,10 +420,23 @@ class Exchange:
         """How it ended. The status stays what the client was sent, unless it has left."""
         record.code = problem.code
         record.detail = problem.detail
+        if isinstance(problem, Overloaded):
+            record.shed = "upstream_connections"
         has_left = isinstance(problem, ClientLeft)
         if has_left or not reply.started:
             record.status = problem.status
         record.ending = "client_left" if has_left else _ENDINGS[problem.fault]
+
+
+def _note_failed(errand: Errand, candidate: Candidate, problem: PlanoError, now: float) -> None:
+    """For the record: who has failed, and how. A refusal of the request is an answer."""
+    if not may_try_another(problem):
+        return
+    record, relay = errand.ask.record, errand.relay
+    status = None if relay is None else relay.refusal_status
+    if status is None and isinstance(problem, UpstreamRefused):
+        status = problem.status
+    record.failed = (*record.failed, FailedAttempt(candidate.id, problem.code, now, status))
 
 
 def _note_session(record: ExchangeRecord, session: Session, decision: Decision) -> None:

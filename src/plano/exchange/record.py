@@ -20,8 +20,26 @@ Phase = Literal["read", "decide", "connect", "head", "content", "stream", "done"
 """Where the request was when it ended: reading it, deciding, connecting upstream, waiting for
 the head, waiting for the first content, relaying, all done."""
 
+Shed = Literal["connections", "bodies", "memory", "upstream_connections"]
+"""What a limit of the gateway's own protects: connections of clients, request bodies held, memory,
+connections to providers."""
+
 Ending = Literal["answered", "refused", "upstream_failed", "client_left", "gateway_failed"]
 """Who ended it: nobody (`answered`), the request itself, the provider, the client, or Plano."""
+
+
+class FailedAttempt(msgspec.Struct, frozen=True):
+    """An attempt that came to nothing, and its provider is to blame."""
+
+    model: ModelId
+    code: str
+    """From `plano.errors`."""
+    at: float
+    """When it was over."""
+    status: int | None = None
+    """What the provider answered with, or the status that its dialect gives to its error; None: neither."""
+    usage: Usage | None = None
+    """What the provider has counted for it nevertheless. That of the last attempt is the record's own."""
 
 
 class ExchangeRecord(msgspec.Struct, kw_only=True):
@@ -72,6 +90,14 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     account: Account | None = None
     """What the session's account is written from; None: none is kept."""
     attempts: int = 0
+    failed: tuple[FailedAttempt, ...] = ()
+    """In order; the last attempt too, when that has failed."""
+    preferred: ModelId | None = None
+    """Who was to be asked first, where somebody else was asked before or after it."""
+    set_back: int = 0
+    """How many candidates others went before, because they rest."""
+    shed: Shed | None = None
+    """What there was too little of to answer it."""
     status: int | None = None
     """The status the client was sent; 499 when it left first."""
     code: str | None = None
@@ -88,7 +114,13 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     """The provider's own id of the answer (`gen_ai.response.id`)."""
 
     def begin_again(self, chosen: ModelId, provider: str) -> None:
-        """Another attempt begins: nothing that was learnt from the one before is true of this one."""
+        """Another attempt begins: nothing that was learnt from the one before is true of this one, but what
+        it has cost is paid."""
+        if self.preferred is None:
+            self.preferred = self.chosen
+        if self.usage is not None and self.failed:
+            *before, last = self.failed
+            self.failed = (*before, msgspec.structs.replace(last, usage=self.usage))
         self.attempts += 1
         self.chosen = chosen
         self.provider = provider
@@ -97,3 +129,11 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
         self.sent = self.first_byte = None
         self.served = self.code = self.finish_reason = self.upstream_id = None
         self.usage = None
+
+    @property
+    def bill(self) -> tuple[tuple[ModelId, Usage], ...]:
+        """Who has counted how much, attempt by attempt: those that failed are paid for as well."""
+        counted = [(each.model, each.usage) for each in self.failed if each.usage is not None]
+        if self.chosen is not None and self.usage is not None:
+            counted.append((self.chosen, self.usage))
+        return tuple(counted)

@@ -92,6 +92,11 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
     # -- the upstream's side (ReplySink)
 
     @property
+    def refusal_status(self) -> int | None:
+        """The error that the provider has answered with; None: it has said nothing, or 200."""
+        return self._status if self._status >= 400 else None
+
+    @property
     def flow(self) -> Flow | None:
         return self._flow
 

@@ -71,10 +71,7 @@ class Ways:
     def healthy(self, dialect: Dialect, way: Way) -> Way:
         """The way, with those that rest at its end."""
         ordered = self._health.order(way.candidates)
-        if ordered is not way.candidates:
-            way = self.to(dialect, way.decision, ordered, ordered[0])
-        self._health.tried(way.candidate)
-        return way
+        return way if ordered is way.candidates else self.to(dialect, way.decision, ordered, ordered[0])
 
 
 def _not_spoken(dialect: Dialect, candidate: Candidate) -> str:

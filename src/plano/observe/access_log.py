@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
 from plano.chat.usage import Usage
-from plano.exchange.record import ExchangeRecord
+from plano.exchange.record import ExchangeRecord, FailedAttempt
 from plano.observe.vocabulary import (
     ENDED_BY,
     ENDED_IN,
     LOOKUP_OUTCOMES,
     UNBUDGETED,
     UNKNOWN,
+    FailedObject,
     LogLine,
     RoutedLine,
 )
 
 LogFormat = Literal["json", "text"]
+Written = TypeVar("Written", LogLine, FailedObject)
 
 ORDINARY_LINE = 1024
 """Bytes of a line that is written as it is; a longer one has its strings cut to `LONG_STRING`."""
@@ -34,8 +36,10 @@ LONG_STRING = 256
 LINE_LIMIT = 4096
 """PIPE_BUF on Linux: up to here workers that share a pipe cannot write into each other's lines."""
 SHORT_STRING = 24
-"""Characters a string keeps when a line is still over the limit: eleven strings from outside, each
-character escaped to twelve bytes at worst, leave 900 for the rest; our own words are shorter."""
+"""Characters a string keeps when a line is still over the limit."""
+SHORTEST_STRING = 8
+"""And then, of those that hold something unprintable: each such character takes twelve bytes at worst, so
+that twenty strings from outside leave 2,000 for the rest. Our own words are printable and shorter."""
 LINES_TOGETHER = 1024
 """Lines that wait for the writer at most; a busy worker fills them in a tenth of a second."""
 LARGEST_COUNT = 2**63 - 1
@@ -137,6 +141,9 @@ class AccessLog:
             usage.cache_creation_tokens,
             usage.reasoning_tokens,
             record.detail,
+            record.key,
+            None if record.preferred == record.chosen else record.preferred,
+            tuple([_failed(each, started) for each in record.failed]) if record.failed else (),
         )
         return _routed(line, record) if record.reasons else line
 
@@ -168,6 +175,18 @@ def _routed(line: LogLine, record: ExchangeRecord) -> RoutedLine:
             routed.switch = reason.kind
     routed.counterfactual_model = record.counterfactual
     return routed
+
+
+def _failed(attempt: FailedAttempt, started: float) -> FailedObject:
+    usage = attempt.usage or _NO_USAGE
+    return FailedObject(
+        attempt.model,
+        attempt.code,
+        int((attempt.at - started) * 1e6 + 0.5) / 1e3,
+        attempt.status,
+        usage.input_tokens,
+        usage.output_tokens,
+    )
 
 
 def _rounded(measure: float | None) -> float | None:
@@ -219,10 +238,11 @@ def _bounded(line: LogLine, render: Callable[[LogLine], bytes]) -> bytes:
     rendered = render(line)
     if len(rendered) <= ORDINARY_LINE:
         return rendered
-    rendered = render(_cut(line, LONG_STRING))
-    if len(rendered) <= LINE_LIMIT:
-        return rendered
-    return render(_cut(line, SHORT_STRING))
+    for width in (LONG_STRING, SHORT_STRING):
+        rendered = render(_cut(line, width))
+        if len(rendered) <= LINE_LIMIT:
+            return rendered
+    return render(_cut(line, SHORT_STRING, unprintable=SHORTEST_STRING))
 
 
 def _words(line: LogLine) -> list[str]:
@@ -279,11 +299,15 @@ def _encodable(value: object) -> object:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _cut(line: LogLine, width: int) -> LogLine:
+def _cut(line: LogLine, width: int, *, unprintable: int | None = None) -> LogLine:
+    """`unprintable`: the length of strings that hold something unprintable, where it is another one."""
+
     def cut(value: object) -> object:
         match value:
             case str() if len(value) > width:
-                return value[: width - 1] + CUT
+                return cut(value[: width - 1] + CUT)
+            case str() if unprintable is not None and len(value) > unprintable and not value.isprintable():
+                return value[: unprintable - 1] + CUT
             case int() if value > LARGEST_COUNT:
                 return LARGEST_COUNT
             case _:
@@ -292,6 +316,10 @@ def _cut(line: LogLine, width: int) -> LogLine:
     return _each_value(line, cut)
 
 
-def _each_value(line: LogLine, change: Callable[[object], object]) -> LogLine:
-    changed = {name: change(getattr(line, name)) for name in line.__struct_fields__}
+def _each_value(line: Written, change: Callable[[object], object]) -> Written:
+    changed: dict[str, object] = {}
+    for name in line.__struct_fields__:
+        value = getattr(line, name)
+        is_several = isinstance(value, tuple)
+        changed[name] = tuple([_each_value(each, change) for each in value]) if is_several else change(value)
     return msgspec.structs.replace(line, **changed)

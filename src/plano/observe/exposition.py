@@ -25,9 +25,11 @@ from plano import __version__
 from plano.errors import UpstreamRefused
 from plano.observe import vocabulary as words
 from plano.observe.distribution import Distribution
+from plano.observe.failure_counts import FailureCounts
 from plano.observe.gauges import Gauges
 from plano.observe.metrics import CODES, STEPS, Cell, Snapshot
 from plano.observe.routing_counts import RoutingCounts
+from plano.observe.upkeep import Upkeep
 
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 Series = dict[tuple[str, ...], Distribution]
@@ -53,7 +55,8 @@ class _Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         cells = self._snapshot.cells
-        yield _histogram(words.TOKEN_USAGE, _token_usage(cells))
+        failures = self._snapshot.failures
+        yield _histogram(words.TOKEN_USAGE, _token_usage(cells, failures))
         yield _histogram(words.OPERATION_DURATION, _durations(cells))
         yield _histogram(words.TIME_TO_FIRST_TOKEN, _by_model(cells, lambda cell: cell.first_token))
         yield _histogram(words.TIME_PER_OUTPUT_TOKEN, _by_model(cells, lambda cell: cell.per_token))
@@ -61,13 +64,40 @@ class _Families(Collector):
         yield _counter(words.DECISIONS, _decisions(cells))
         yield _counter(words.ERRORS, _errors(cells))
         yield _counter(words.ATTEMPTS, {(): sum(cell.attempts for cell in cells)})
+        yield from _failures(failures, self._snapshot.routing)
         yield from _routing(self._snapshot.routing)
         yield from _gauges(self._snapshot.gauges)
+        yield from _upkeep(self._snapshot.upkeep)
         yield _gauge(words.IN_FLIGHT, {(): self._snapshot.in_flight})
         yield _counter(words.LOG_LINES_DROPPED, {(): self._snapshot.log_lines_dropped})
         yield _counter(words.RECORDS_LOST, {(): self._snapshot.records_lost})
         build = words.BUILD.name.removesuffix("_info")
         yield InfoMetricFamily(build, words.BUILD.help, {words.VERSION: __version__})
+
+
+def _failures(counts: FailureCounts, routing: RoutingCounts) -> Iterator[Metric]:
+    failed = {
+        (*_provider_and_model(model), error): count for (model, error), count in counts.attempts.items()
+    }
+    yield _counter(words.ATTEMPTS_FAILED, failed)
+    yield _counter(
+        words.FALLBACKS, {_provider_and_model(model): count for model, count in counts.fallbacks.items()}
+    )
+    skipped = {**routing.skipped, words.RESTING: counts.set_back}
+    yield _counter(words.SKIPPED, _each_of(words.SKIP_REASONS, skipped))
+    yield _counter(words.SHED, _each_of(words.SHED_REASONS, counts.shed))
+
+
+def _each_of(values: Iterable[str], counts: Mapping[str, int]) -> dict[tuple[str], int]:
+    """Every value from the start, so that a rate over its first count is not lost."""
+    return {(value,): counts.get(value, 0) for value in values}
+
+
+def _upkeep(upkeep: Upkeep) -> Iterator[Metric]:
+    yield _counter(words.RELOADS, _each_of(words.RELOAD_OUTCOMES, upkeep.reloads))
+    yield _counter(words.RESTARTS, _each_of(words.RESTART_REASONS, upkeep.restarts))
+    yield _counter(words.LOOP_BLOCKED, {(): upkeep.loop_blocked})
+    yield _counter(words.SESSION_LINES_DROPPED, {(): upkeep.session_lines_dropped})
 
 
 def _routing(counts: RoutingCounts) -> Iterator[Metric]:
@@ -86,6 +116,11 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
     sessions = gauges.affinity_sessions
     yield _gauge(words.AFFINITY_DEGRADED, {(): gauges.affinity_degraded})
     yield _gauge(words.AFFINITY_SESSIONS, {} if sessions is None else {(): sessions})
+    yield _gauge(words.RESTING_NOW, {(): gauges.candidates_resting})
+    yield _gauge(words.LOOP_BLOCKED_LONGEST, {(): gauges.loop_blocked_longest_s})
+    last = gauges.last_reload
+    yield _gauge(words.RELOAD_SUCCESSFUL, {} if last is None else {(): int(last.was_successful)})
+    yield _gauge(words.RELOAD_SUCCESS_TIME, {} if last is None else {(): last.succeeded_at})
     yield _gauge(words.QUOTES_AGE, {(source,): age_s for source, age_s in gauges.quotes_age_s.items()})
 
 
@@ -130,9 +165,12 @@ def _add(series: Series, labels: tuple[str, ...], distribution: Distribution) ->
 
 
 def _model_labels(cell: Cell) -> tuple[str, str, str]:
-    model = cell.labels.model
+    return words.CHAT, *_provider_and_model(cell.labels.model)
+
+
+def _provider_and_model(model: str) -> tuple[str, str]:
     provider = model.partition("/")[0]
-    return words.CHAT, words.WELL_KNOWN_PROVIDERS.get(provider, provider), model
+    return words.WELL_KNOWN_PROVIDERS.get(provider, provider), model
 
 
 def _by_model(cells: Iterable[Cell], part: Callable[[Cell], Distribution]) -> Series:
@@ -142,11 +180,14 @@ def _by_model(cells: Iterable[Cell], part: Callable[[Cell], Distribution]) -> Se
     return series
 
 
-def _token_usage(cells: Iterable[Cell]) -> Series:
+def _token_usage(cells: Iterable[Cell], failures: FailureCounts) -> Series:
     series: Series = {}
     for cell in cells:
         _add(series, (*_model_labels(cell), words.INPUT), cell.input_tokens)
         _add(series, (*_model_labels(cell), words.OUTPUT), cell.output_tokens)
+    for kind, counts in ((words.INPUT, failures.input_tokens), (words.OUTPUT, failures.output_tokens)):
+        for model, distribution in counts.items():
+            _add(series, (words.CHAT, *_provider_and_model(model), kind), distribution)
     return series
 
 

@@ -18,8 +18,10 @@ from plano import errors
 from plano.catalog.names import ModelId
 from plano.exchange.record import ExchangeRecord
 from plano.observe.distribution import Distribution
+from plano.observe.failure_counts import MOST_TOKENS, STATUSES, FailureCounts
 from plano.observe.gauges import NO_GAUGES, Gauges, together
 from plano.observe.routing_counts import RoutingCounter, RoutingCounts
+from plano.observe.upkeep import Upkeep
 from plano.observe.vocabulary import (
     NONE,
     OPERATION_DURATION,
@@ -33,14 +35,8 @@ from plano.routing.decision import Step
 _SHORTCUTS = 4096
 """How many raw combinations are remembered; past it a record takes the longer way to its cell."""
 
-_MOST_TOKENS = 10**12
-"""A count beyond it is a provider's mistake, and would drown a sum for ever; so would one below zero."""
-
 CODES: tuple[str, ...] = tuple(error.code for error in errors.ALL)
 STEPS: tuple[str, ...] = get_args(Step)
-_STATUSES = frozenset(
-    [200, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 422, 429, 431, 499, 500, 502, 503, 504, 529]
-)
 
 
 class Labels(msgspec.Struct, frozen=True):
@@ -90,6 +86,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     records_lost: int = 0
     routing: RoutingCounts = msgspec.field(default_factory=RoutingCounts)
     gauges: Gauges = NO_GAUGES
+    failures: FailureCounts = msgspec.field(default_factory=FailureCounts)
+    upkeep: Upkeep = msgspec.field(default_factory=Upkeep)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -109,18 +107,21 @@ def decode(data: bytes) -> Snapshot:
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     """The sum of several workers' counts."""
     cells: dict[Labels, Cell] = {}
-    routing = RoutingCounts()
+    routing, failures, upkeep = RoutingCounts(), FailureCounts(), Upkeep()
     readings: list[Gauges] = []
     in_flight = dropped = lost = 0
     for snapshot in snapshots:
         routing.add(snapshot.routing)
+        failures.add(snapshot.failures)
+        upkeep.add(snapshot.upkeep)
         readings.append(snapshot.gauges)
         in_flight += snapshot.in_flight
         dropped += snapshot.log_lines_dropped
         lost += snapshot.records_lost
         for cell in snapshot.cells:
             cells.setdefault(cell.labels, Cell(cell.labels)).add(cell)
-    return Snapshot(tuple(cells.values()), in_flight, dropped, lost, routing, together(readings))
+    gauges = together(readings)
+    return Snapshot(tuple(cells.values()), in_flight, dropped, lost, routing, gauges, failures, upkeep)
 
 
 def retired(snapshot: Snapshot) -> Snapshot:
@@ -134,12 +135,13 @@ _Facts = tuple[str | None, str | None, str | None, int | None, str | None]
 class Metrics:
     """The cells of one worker."""
 
-    __slots__ = ("_by_facts", "_by_labels", "_configured", "_routing")
+    __slots__ = ("_by_facts", "_by_labels", "_configured", "_failures", "_routing")
 
     def __init__(self, configured: Iterable[ModelId], routing: RoutingCounter | None = None) -> None:
         """`configured`: the ids of all declared models, `provider/*` for a wildcard; `routing` counts what
         was said where somebody had to be asked, None: with no name known to it."""
         self._routing = routing or RoutingCounter()
+        self._failures = FailureCounts()
         self._configured: dict[str, str] = {}
         self._by_facts: dict[_Facts, Cell] = {}
         self._by_labels: dict[Labels, Cell] = {}
@@ -148,6 +150,8 @@ class Metrics:
     def configure(self, configured: Iterable[ModelId], routing: RoutingCounter | None = None) -> None:
         """From now on these models are declared, and `routing` counts; what was counted stays."""
         self._configured = {model: model for model in configured}
+        for model in self._configured:
+            self._failures.fallbacks.setdefault(model, 0)
         if routing is not None and routing is not self._routing:
             routing.counts.add(self._routing.counts)
             self._routing = routing
@@ -157,7 +161,7 @@ class Metrics:
         by_facts = self._by_facts
         for record in records:
             chosen = record.chosen
-            model = None if chosen is None else configured.get(chosen) or self._model(chosen)
+            model = None if chosen is None else configured.get(chosen) or self._of_wildcard(chosen)
             dialect = record.dialect
             word = None if dialect is None else dialect._value_
             facts = (word, model, record.decision, record.status, record.code)
@@ -167,6 +171,8 @@ class Metrics:
                 _count_answer(cell, record)
             if record.reasons:
                 self._routing.take(record)
+            if record.failed or record.set_back or record.shed is not None:
+                self._failures.take(record, self._model)
 
     def snapshot(
         self,
@@ -175,14 +181,21 @@ class Metrics:
         log_lines_dropped: int = 0,
         records_lost: int = 0,
         gauges: Gauges = NO_GAUGES,
+        upkeep: Upkeep | None = None,
     ) -> Snapshot:
         """A copy of the counts as they are now."""
         cells = tuple(self._by_labels.values())
-        routing = self._routing.counts
-        counted = Snapshot(cells, in_flight, log_lines_dropped, records_lost, routing, gauges)
+        routing, failures = self._routing.counts, self._failures
+        upkeep = upkeep or Upkeep()
+        counted = Snapshot(
+            cells, in_flight, log_lines_dropped, records_lost, routing, gauges, failures, upkeep
+        )
         return decode(encode(counted))
 
     def _model(self, chosen: str) -> str:
+        return self._configured.get(chosen) or self._of_wildcard(chosen)
+
+    def _of_wildcard(self, chosen: str) -> str:
         """The label of a model that is not declared itself: the wildcard it was asked under."""
         provider, _, _ = chosen.partition("/")
         return self._configured.get(f"{provider}/*", OTHER)
@@ -207,7 +220,7 @@ class Metrics:
 def _status_label(status: int | None) -> str:
     if status is None:
         return NONE
-    return str(status) if status in _STATUSES else f"{status // 100}xx"
+    return str(status) if status in STATUSES else f"{status // 100}xx"
 
 
 def _count_answer(cell: Cell, record: ExchangeRecord) -> None:
@@ -226,12 +239,12 @@ def _count_answer(cell: Cell, record: ExchangeRecord) -> None:
     if usage is None:
         return
     tokens = usage.input_tokens
-    if tokens is not None and 0 <= tokens <= _MOST_TOKENS:
+    if tokens is not None and 0 <= tokens <= MOST_TOKENS:
         distribution = cell.input_tokens
         distribution.counts[bisect_left(_TOKENS, tokens)] += 1
         distribution.total += tokens
     tokens = usage.output_tokens
-    if tokens is not None and 0 <= tokens <= _MOST_TOKENS:
+    if tokens is not None and 0 <= tokens <= MOST_TOKENS:
         distribution = cell.output_tokens
         distribution.counts[bisect_left(_TOKENS, tokens)] += 1
         distribution.total += tokens
@@ -246,7 +259,7 @@ def _count_stream(cell: Cell, record: ExchangeRecord, sent: float, ended: float)
     cell.first_token.counts[bisect_left(_FIRST_TOKEN, elapsed)] += 1
     cell.first_token.total += elapsed
     tokens = record.usage.output_tokens if record.usage is not None else None
-    if tokens is not None and 1 < tokens <= _MOST_TOKENS:
+    if tokens is not None and 1 < tokens <= MOST_TOKENS:
         pace = (ended - first) / (tokens - 1)
         cell.per_token.counts[bisect_left(_PER_TOKEN, pace)] += 1
         cell.per_token.total += pace

@@ -14,6 +14,7 @@ from plano.exchange.record import ExchangeRecord
 from plano.observe.access_log import AccessLog
 from plano.observe.gauges import Gauges
 from plano.observe.metrics import Metrics, Snapshot
+from plano.observe.upkeep import Upkeep
 
 BATCH_RECORDS = 64
 """A batch keeps the event loop busy for about a quarter of a millisecond."""
@@ -52,8 +53,9 @@ class Recording:
         call_later: Callable[[float, Callable[[], None]], object],
         others: Sequence[Reader] = (),
         gauges: Callable[[], Gauges] = Gauges,
+        upkeep: Callable[[], Upkeep] = Upkeep,
     ) -> None:
-        """`others` read after the log and the metrics have; `gauges` is asked at each scrape."""
+        """`others` read after the log and the metrics have; the last two are asked at each scrape."""
         self._metrics = metrics
         self._in_flight = in_flight
         self._call_later = call_later
@@ -61,6 +63,7 @@ class Recording:
         self._readers: tuple[Reader, ...] = (access_log, metrics, *others)
         self._pending: list[ExchangeRecord] = []
         self._gauges = gauges
+        self._upkeep = upkeep
         self._timer_runs = False
         self._records_lost = 0
 
@@ -97,6 +100,7 @@ class Recording:
             log_lines_dropped=self._access_log.dropped,
             records_lost=self._records_lost,
             gauges=self._gauges(),
+            upkeep=self._upkeep(),
         )
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:

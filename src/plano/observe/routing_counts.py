@@ -1,4 +1,4 @@
-"""Counts what the reasons of records say about routers, routes and sessions.
+"""Counts what the reasons of records say about routers, routes, sessions and candidates.
 
 Reasons carry a kind for that; no text of theirs is read. A request that nobody had to be asked about
 has none, and costs nothing here. Names are those of the configuration: what a request or a store
@@ -51,6 +51,8 @@ class RoutingCounts(msgspec.Struct):
     replays: int = 0
     stores: dict[tuple[str, str], int] = {}
     """By store and whether it took the pin."""
+    skipped: dict[str, int] = {}
+    """Candidates that could not take a request, by what they cannot."""
 
     def add(self, other: RoutingCounts) -> None:
         _add(self.verdicts, other.verdicts)
@@ -58,6 +60,7 @@ class RoutingCounts(msgspec.Struct):
         _add(self.lookups, other.lookups)
         _add(self.stores, other.stores)
         _add(self.switches, other.switches)
+        _add(self.skipped, other.skipped)
         self.vetoed += other.vetoed
         self.replays += other.replays
         for router, distribution in other.durations.items():
@@ -109,6 +112,8 @@ class RoutingCounter:
                 case "cheaper" | "within_budget" | "cold" | "unknown_price":
                     was_judged = True
                     _count(counts.switches, reason.kind)
+                case "context_too_small" | "no_images" | "no_tools" | "no_structured_output":
+                    _count(counts.skipped, reason.kind)
                 case _:
                     assert_never(reason.kind)
         if record.is_kept is not None:

@@ -7,9 +7,27 @@ underscores, seconds a suffix, `{token}` nothing), with the bucket bounds they p
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
+
+from plano.exchange.record import Shed
+from plano.routing.decision import Inability
+
+
+class FailedObject(msgspec.Struct, omit_defaults=True, gc=False):
+    """One attempt that came to nothing, in a JSON line."""
+
+    model: str
+    """`provider/model`."""
+    code: str
+    ms: float
+    """When it was over."""
+    status: int | None = None
+    """What the provider answered with."""
+    input_tokens: int | None = None
+    """What it has counted nevertheless; of the last attempt the line's own fields tell."""
+    output_tokens: int | None = None
 
 
 class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
@@ -68,6 +86,12 @@ class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
     reasoning_tokens: int | None = None
     detail: str | None = None
     """What the connection to the provider met with."""
+    key: str | None = None
+    """The gateway key, by its configured name."""
+    preferred_model: str | None = None
+    """`provider/model` that would have been sent to first, where another was chosen in its place."""
+    failed: tuple[FailedObject, ...] = ()
+    """The attempts that came to nothing, in order."""
 
 
 class RoutedLine(LogLine, omit_defaults=True, gc=False):
@@ -143,6 +167,14 @@ VERDICT_OUTCOMES = ("matched", "none_fits", UNABLE)
 """What a router that was asked came to; `NOTHING_TO_READ` is nobody's, for nobody was asked."""
 KEPT, NOT_KEPT = "kept", "not_kept"
 STORE_OUTCOMES = (KEPT, NOT_KEPT)
+RESTING = "resting"
+"""Why a candidate was set back, and not left out."""
+SKIP_REASONS = (*get_args(Inability), RESTING)
+SHED_REASONS: tuple[str, ...] = get_args(Shed)
+TAKEN, REFUSED = "taken", "refused"
+RELOAD_OUTCOMES = (TAKEN, REFUSED)
+DIED, ROLLED = "died", "rolled"
+RESTART_REASONS = (DIED, ROLLED)
 LOOKUP_OUTCOMES = ("hit", "miss", "stale", "unavailable", "anew", "raced")
 UNBUDGETED = "unbudgeted"
 """Why a session has changed models where nobody counts what that costs."""
@@ -198,6 +230,51 @@ REQUESTS = Family(
 DECISIONS = Family("plano_decisions_total", "counter", "Requests by the step that chose the model.", (STEP,))
 ERRORS = Family("plano_errors_total", "counter", "Requests that ended in an error, by its code.", (CODE,))
 ATTEMPTS = Family("plano_attempts_total", "counter", "Requests sent to providers, repeated ones included.")
+ATTEMPTS_FAILED = Family(
+    "plano_attempts_failed_total",
+    "counter",
+    "Requests to a provider that came to nothing and that it is to blame for.",
+    (PROVIDER_NAME, REQUEST_MODEL, ERROR_TYPE),
+)
+FALLBACKS = Family(
+    "plano_fallbacks_total",
+    "counter",
+    "Requests that another model has answered in place of this one.",
+    (PROVIDER_NAME, REQUEST_MODEL),
+)
+SKIPPED = Family(
+    "plano_candidates_skipped_total",
+    "counter",
+    "Candidates that were passed over for a request, or set back, by the reason.",
+    (REASON,),
+)
+RESTING_NOW = Family(
+    "plano_candidates_resting", "gauge", "Models that have failed or are limited, and go last for a while."
+)
+SHED = Family(
+    "plano_requests_shed_total",
+    "counter",
+    "Requests turned away with 503 to protect the gateway, by what there was too little of.",
+    (REASON,),
+)
+RELOADS = Family("plano_config_reloads_total", "counter", "Configurations read while running.", (OUTCOME,))
+RELOAD_SUCCESSFUL = Family(
+    "plano_config_last_reload_successful",
+    "gauge",
+    "Whether the configuration that was read last is the one that serves.",
+)
+RELOAD_SUCCESS_TIME = Family(
+    "plano_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When the configuration that serves was taken, in seconds since 1970.",
+)
+LOOP_BLOCKED = Family(
+    "plano_event_loop_blocked_total", "counter", "Times that an event loop was held up for a second or more."
+)
+LOOP_BLOCKED_LONGEST = Family(
+    "plano_event_loop_blocked_longest_seconds", "gauge", "The longest of these times, of a worker that runs."
+)
+RESTARTS = Family("plano_worker_restarts_total", "counter", "Workers that were replaced.", (REASON,))
 VERDICTS = Family(
     "plano_router_verdicts_total",
     "counter",
@@ -249,6 +326,9 @@ IN_FLIGHT = Family("plano_requests_in_flight", "gauge", "Requests that have begu
 LOG_LINES_DROPPED = Family(
     "plano_log_lines_dropped_total", "counter", "Access-log lines that could not be written."
 )
+SESSION_LINES_DROPPED = Family(
+    "plano_session_log_lines_dropped_total", "counter", "Lines of the session log that could not be written."
+)
 RECORDS_LOST = Family(
     "plano_records_lost_total", "counter", "Requests that a defect kept out of the log or the metrics."
 )
@@ -263,6 +343,11 @@ FAMILIES: tuple[Family, ...] = (
     DECISIONS,
     ERRORS,
     ATTEMPTS,
+    ATTEMPTS_FAILED,
+    FALLBACKS,
+    SKIPPED,
+    RESTING_NOW,
+    SHED,
     VERDICTS,
     ROUTER_DURATION,
     ROUTES,
@@ -276,7 +361,14 @@ FAMILIES: tuple[Family, ...] = (
     QUOTES_AGE,
     IN_FLIGHT,
     LOG_LINES_DROPPED,
+    SESSION_LINES_DROPPED,
     RECORDS_LOST,
+    RELOADS,
+    RELOAD_SUCCESSFUL,
+    RELOAD_SUCCESS_TIME,
+    LOOP_BLOCKED,
+    LOOP_BLOCKED_LONGEST,
+    RESTARTS,
     BUILD,
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from plano.catalog.capabilities import Capabilities
 from plano.catalog.catalog import Model
 from plano.chat.needs import Needs
-from plano.routing.decision import Candidate, Decision, Reason
+from plano.routing.decision import Candidate, Decision, Inability, Reason
 
 Known = Callable[[Model, str], Capabilities]
 """What is known of a model, or of a wildcard's member under the name it is sent by."""
@@ -58,12 +58,16 @@ class Preflight:
         if len(judged) < 2 or len(able) == len(judged):
             return decision
         skipped = [
-            Reason(decision.step, "skipped", f"{each.id}: {why}") for each, why in judged if why is not None
+            Reason(decision.step, "skipped", f"{each.id}: {why[1]}", kind=why[0])
+            for each, why in judged
+            if why is not None
         ]
         if not able:
             able = (judged[0][0],)
             skipped[0] = replace(
-                skipped[0], because=f"{skipped[0].because}; asked nevertheless: nobody is able"
+                skipped[0],
+                because=f"{skipped[0].because}; asked nevertheless: nobody is able",
+                kind=None,
             )
         return replace(decision, candidates=able, reasons=(*decision.reasons, *skipped))
 
@@ -71,14 +75,17 @@ class Preflight:
         return self._known(candidate.model, candidate.upstream_model)
 
 
-def _unable(facts: Capabilities, needs: Needs) -> str | None:
+def _unable(facts: Capabilities, needs: Needs) -> tuple[Inability, str] | None:
     """Why a model with these cannot take a request with those needs; None: as far as is known, it can."""
     if facts.context_tokens is not None and needs.tokens > facts.context_tokens:
-        return f"the prompt is longer than the {facts.context_tokens} tokens that it takes"
+        return (
+            "context_too_small",
+            f"the prompt is longer than the {facts.context_tokens} tokens that it takes",
+        )
     if needs.images and facts.images is False:
-        return "it takes no images, and the request has some"
+        return "no_images", "it takes no images, and the request has some"
     if needs.tools and facts.tools is False:
-        return "it calls no tools, and the request brings some"
+        return "no_tools", "it calls no tools, and the request brings some"
     if needs.structured_output and facts.structured_output is False:
-        return "it answers after no JSON schema, and the request has one"
+        return "no_structured_output", "it answers after no JSON schema, and the request has one"
     return None

@@ -18,6 +18,9 @@ Outcome = Literal["chose", "abstained", "skipped"]
 """`skipped`: one of the candidates of the step that chose cannot take the request."""
 
 
+Inability = Literal["context_too_small", "no_images", "no_tools", "no_structured_output"]
+"""Why a candidate cannot take a request, for counting."""
+
 Kind = Literal[
     "matched",
     "none_fits",
@@ -34,11 +37,12 @@ Kind = Literal[
     "within_budget",
     "cold",
     "unknown_price",
+    Inability,
 ]
-"""What a reason of the preference or the affinity step comes to, for counting: a route matched, none did, no
+"""What a reason comes to, for counting. Of the preference or the affinity step: a route matched, none did, no
 router was able to tell, there was nothing to route by; the session's pin was used, there was none, it named
 what is gone, its store was in trouble, it was not to be used, another request was first; and what the
-budget made of a change of models."""
+budget made of a change of models. Of a candidate that was skipped: why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ Report = Literal["succeeded", "failed", "busy"]
 """How an attempt went, as far as it says something about the candidate: it answered (be it with a refusal of
 this request), it failed, it said 429."""
 
-Key = tuple[str, str]
-"""An entry of the configuration (which has one address and one key) and the model that was asked for."""
+Key = tuple[int, str]
+"""Where requests go and on whose account (`Model.account`), and the model that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ class Condition:
         if self.rests and now >= self.rests_until and now >= self.probed_until:
             return replace(self, probed_until=now + PROBE_S)
         return self
+
+    def abandoned(self, probe: float) -> Condition:
+        """That request ended, and nobody knows more; `probe`: until when it had the candidate."""
+        return replace(self, probed_until=0.0) if self.probed_until == probe else self
 
     def failed(self, now: float, sent: float) -> Condition:
         failures = self.failures + 1
@@ -105,16 +109,32 @@ class Health:
         if not self._conditions or len(candidates) < 2:
             return candidates
         resting = [self.is_resting(each) for each in candidates]
-        if not any(resting):
+        if not any(resting) or all(resting):
             return candidates
         return (*_those(candidates, resting, resting=False), *_those(candidates, resting, resting=True))
 
-    def tried(self, candidate: Candidate) -> None:
-        """A request goes to it now."""
+    def tried(self, candidate: Candidate) -> float | None:
+        """A request goes to it now. What that is given for trying it alone after a rest goes back with
+        `abandoned` where the request ends without a report; None: there is nothing to go back."""
+        key = _key(candidate)
+        condition = self._conditions.get(key)
+        if condition is None:
+            return None
+        tried = self._conditions[key] = condition.tried(self._now())
+        return None if tried is condition else tried.probed_until
+
+    def abandoned(self, candidate: Candidate, probe: float) -> None:
+        """A request that `tried` gave this to has ended, and has nothing to report."""
         key = _key(candidate)
         condition = self._conditions.get(key)
         if condition is not None:
-            self._conditions[key] = condition.tried(self._now())
+            self._conditions[key] = condition.abandoned(probe)
+
+    @property
+    def resting(self) -> int:
+        """How many rest now."""
+        now = self._now()
+        return sum(condition.is_resting(now) for condition in self._conditions.values())
 
     def report(
         self,
@@ -150,4 +170,4 @@ def _those(candidates: Iterable[Candidate], flags: Iterable[bool], *, resting: b
 
 
 def _key(candidate: Candidate) -> Key:
-    return candidate.model.name, candidate.upstream_model
+    return candidate.model.account, candidate.upstream_model

@@ -3,6 +3,7 @@ candidate that it failed."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from plano.catalog.build import build
 from plano.catalog.catalog import Found
 from plano.chat.dialect import Dialect
+from plano.chat.usage import Usage
 from plano.config.configuration import Configuration, NameAt, ProviderRow
-from plano.errors import UpstreamBroke, UpstreamError, UpstreamUnreachable
+from plano.errors import Overloaded, UpstreamBroke, UpstreamError, UpstreamUnreachable
 from plano.exchange.ports import Call, ReplySink
+from plano.exchange.record import FailedAttempt
 from plano.routing.decision import Candidate
-from plano.routing.health import REST_S, Health
+from plano.routing.health import FAILURES_IN_A_ROW, REST_S, Health
 from tests.unit.exchange.sides import UpstreamSide
 from tests.unit.exchange.test_exchange import Play, Stage, Upstream, answers
 from tests.wall.answers import EVENTS, PLAIN
@@ -63,6 +66,16 @@ def breaks(problem: UpstreamError) -> Play:
     async def play(sink: ReplySink) -> None:
         sink.flow = None
         sink.broke(problem)
+
+    return play
+
+
+def answer_of(status: int) -> Play:
+    async def play(sink: ReplySink) -> None:
+        sink.head(status, [(b"content-type", b"application/json")])
+        sink.body(b'{"error": {"message": "no"}}')
+        sink.flow = None
+        sink.end()
 
     return play
 
@@ -118,6 +131,8 @@ async def test_nothing_of_the_first_is_in_the_record_of_the_second() -> None:
     )
     assert record.usage is not None
     assert (record.usage.input_tokens, record.usage.output_tokens) == (11, 5)
+    assert record.failed == (FailedAttempt(A.id, "upstream_error", 4.0, 503, Usage(9, 1)),)
+    assert record.bill == ((A.id, Usage(9, 1)), ("openai/b", record.usage))
     assert played.client.body == b"".join(EVENTS[CHAT])
 
 
@@ -153,6 +168,48 @@ async def test_the_head_tells_who_answered_and_how_many_were_asked() -> None:
 
     fields = [line for line in played.client.fields.split(b"\r\n") if line.startswith(b"x-plano")]
     assert fields == [b"x-plano-model: openai/b", b"x-plano-decision: explicit", b"x-plano-attempts: 2"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "failed", "preferred"),
+    [
+        pytest.param(
+            breaks(UpstreamBroke("x")),
+            answers,
+            [("openai/a", "upstream_broke", None)],
+            "openai/a",
+            id="one",
+        ),
+        pytest.param(
+            answer_of(401),
+            answer_of(529),
+            [("openai/a", "upstream_auth", 401), *[("openai/b", "upstream_error", 529)] * 2],
+            "openai/a",
+            id="all",
+        ),
+        pytest.param(answer_of(404), answers, [], None, id="a refusal of the request"),
+        pytest.param(answers, answers, [], None, id="none"),
+    ],
+)
+async def test_the_record_tells_who_has_failed_and_how(
+    a: Play, b: Play, failed: list[tuple[str, str, int | None]], preferred: str | None
+) -> None:
+    """Each attempt that came to nothing, the last one too; a provider that refuses a request has answered."""
+    played, _ = stage({"a": a, "b": b})
+    await played.ask({"model": "a"})
+
+    told = [(each.model, each.code, each.status) for each in played.record.failed]
+    assert (told, played.record.preferred) == (failed, preferred)
+
+
+async def test_an_answer_that_is_taken_back_has_failed() -> None:
+    """Its beginning is with the client."""
+    played, _ = stage({"a": takes_it_back, "b": answers})
+    await played.ask({"model": "a", "stream": True})
+
+    assert [(each.model, each.code, each.status) for each in played.record.failed] == [
+        ("openai/a", "upstream_error", 503)
+    ]
 
 
 # --- health
@@ -217,16 +274,9 @@ async def test_an_answer_that_is_taken_back_is_a_failure() -> None:
 @pytest.mark.parametrize("status", [400, 404, 422])
 async def test_a_refusal_of_the_request_is_no_trouble_of_the_provider(status: int) -> None:
     """Anybody could switch a model off for everybody else."""
-
-    async def refuses(sink: ReplySink) -> None:
-        sink.head(status, [(b"content-type", b"application/json")])
-        sink.body(b'{"error": {"message": "no"}}')
-        sink.flow = None
-        sink.end()
-
     clock = Clock()
     health = Health(clock)
-    asked = await asked_for({"a": refuses, "b": answers}, clock, health, times=9)
+    asked = await asked_for({"a": answer_of(status), "b": answers}, clock, health, times=9)
 
     assert (asked, health.is_troubled) == ([["a"]] * 9, False)
 
@@ -252,6 +302,71 @@ async def test_a_limit_rests_the_model_and_is_told_nobody_who_is_answered() -> N
 
     assert (played.client.body, b"retry-after" in played.client.fields) == (PLAIN[CHAT], False)
     assert (before, after) == ([["b"]], [["a", "b"]])
+
+
+async def test_a_limit_of_a_clients_own_key_is_no_matter_of_others() -> None:
+    """They have keys of their own."""
+    health = Health(Clock())
+    played = Stage(answer_of(429), health=health)
+    await played.ask({"model": "own"})
+
+    assert (played.told[0], health.is_troubled) == (429, False)
+
+
+async def test_who_rests_is_told_beside_who_was_asked() -> None:
+    """Nothing has failed in this request: another was asked first all the same."""
+    clock = Clock()
+    health = Health(clock)
+    for _ in range(FAILURES_IN_A_ROW):
+        health.report(A, "failed")
+    played, _ = stage({"a": answers, "b": answers}, clock=clock, health=health)
+    await played.ask({"model": "a"})
+
+    record = played.record
+    assert (record.chosen, record.preferred, record.set_back, record.failed) == ("openai/b", A.id, 1, ())
+
+
+async def waits(sink: ReplySink) -> None:
+    """For ever."""
+    await asyncio.Event().wait()
+
+
+async def lacks_connections(sink: ReplySink) -> None:
+    sink.flow = None
+    raise Overloaded("x")
+
+
+@pytest.mark.parametrize("has_left", [True, False], ids=["its client leaves", "a drain"])
+async def test_a_request_that_tries_and_is_cancelled_lets_the_next_one_try(has_left: bool) -> None:
+    """Or the candidate would go last for half a minute more, and nobody would try it."""
+    clock = Clock()
+    health = Health(clock)
+    for _ in range(FAILURES_IN_A_ROW):
+        health.report(A, "failed")
+    clock.now += REST_S
+    played, providers = stage({"a": waits, "b": answers}, clock=clock, health=health)
+    task = asyncio.create_task(played.run({"model": "a"}))
+    await providers.called.wait()
+    held = health.is_resting(A)
+    played.client.gone = has_left
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert (providers.asked, held, health.is_resting(A)) == (["a"], True, False)
+
+
+async def test_a_trouble_of_our_own_lets_the_next_one_try() -> None:
+    """It says nothing of the candidate; and is told as what it is."""
+    clock = Clock()
+    health = Health(clock)
+    for _ in range(FAILURES_IN_A_ROW):
+        health.report(A, "failed")
+    clock.now += REST_S
+    played, _ = stage({"a": lacks_connections, "b": answers}, clock=clock, health=health)
+    await played.ask({"model": "a"})
+
+    assert (played.told[:2], played.record.shed) == ((503, "overloaded"), "upstream_connections")
+    assert (health.is_resting(A), health.is_troubled) == (False, True)
 
 
 async def test_back_pressure_reaches_the_attempt_that_is_under_way() -> None:

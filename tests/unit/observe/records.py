@@ -5,7 +5,7 @@ from __future__ import annotations
 from plano.catalog.names import ModelId, RouteName
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
-from plano.exchange.record import ExchangeRecord
+from plano.exchange.record import ExchangeRecord, FailedAttempt
 from plano.routing.decision import Kind, Reason
 
 
@@ -49,9 +49,24 @@ def answered(**facts: object) -> ExchangeRecord:
     return record
 
 
+def failed(
+    model: str = "openai/gpt-4o-mini",
+    code: str = "upstream_timeout",
+    status: int | None = None,
+    usage: Usage | None = None,
+) -> FailedAttempt:
+    """An attempt that was over 125 ms after the request's first byte."""
+    return FailedAttempt(ModelId(model), code, 100.125, status, usage)
+
+
 def said(kind: Kind) -> Reason:
     """What the affinity step says."""
     return Reason("affinity", "abstained", "", kind=kind)
+
+
+def skipped(kind: Kind) -> Reason:
+    """What is said of a candidate that cannot take the request."""
+    return Reason("preference", "skipped", "", kind=kind)
 
 
 def judged(

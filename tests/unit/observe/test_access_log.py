@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plano.catalog.names import ModelId
 from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
 from plano.observe.access_log import LINE_LIMIT, AccessLog, LogFormat
 from plano.routing.decision import Kind
-from tests.unit.observe.records import answered, bare, judged, said
+from tests.unit.observe.records import answered, bare, failed, judged, said
 
 OUTSIDE = (
     "request_id",
@@ -137,9 +138,45 @@ def test_a_line_tells_why_a_session_has_changed_models(
     assert (read["affinity"], read.get("switch")) == ("anew", switch)
 
 
-def test_a_text_line_is_the_same_for_a_routed_request() -> None:
-    """Its words are counted; the route has its place among them."""
-    routed = answered(reasons=(said("miss"), judged("matched")), has_switched=True)
+def test_a_line_tells_who_has_failed_before_another_answered() -> None:
+    """Every client has its answer, and somebody must look after a provider nevertheless."""
+    attempts = (
+        failed(),
+        failed("groq/llama", "upstream_error", 503, Usage(input_tokens=9, output_tokens=0)),
+    )
+    read = json.loads(
+        line(answered(attempts=3, failed=attempts, preferred=ModelId("openai/o3"), key="team-a"))
+    )
+
+    assert (read["key"], read["preferred_model"], read["failed"]) == (
+        "team-a",
+        "openai/o3",
+        [
+            {"model": "openai/gpt-4o-mini", "code": "upstream_timeout", "ms": 125.0},
+            {
+                "model": "groq/llama",
+                "code": "upstream_error",
+                "ms": 125.0,
+                "status": 503,
+                "input_tokens": 9,
+                "output_tokens": 0,
+            },
+        ],
+    )
+
+
+def test_who_was_asked_first_and_answered_is_told_once() -> None:
+    """The same was asked twice: nobody has stood in."""
+    read = json.loads(line(answered(preferred=ModelId("openai/gpt-4o-mini"))))
+
+    assert "preferred_model" not in read
+
+
+def test_a_text_line_is_the_same_for_a_request_with_more_to_tell() -> None:
+    """Its words are counted; the route has its place among them, and the number of attempts."""
+    routed = answered(
+        reasons=(said("miss"), judged("matched")), has_switched=True, failed=(failed(),), key="a"
+    )
 
     assert line(routed, "text") == line(answered(), "text")
 
@@ -213,7 +250,10 @@ def test_whatever_comes_from_outside_a_line_is_one_printable_line(
 ) -> None:
     """Half surrogates, terminal escapes, right-to-left marks, very long names: all of it arrives."""
     reasons = (said("unavailable"), judged("matched", "mine/" + "r" * 300), said("unknown_price"))
-    written = line(answered(**dict(zip(OUTSIDE, outside, strict=True)), reasons=reasons), log_format)
+    facts: dict[str, object] = dict(zip(OUTSIDE, outside, strict=True))
+    attempts = tuple(failed(each, usage=Usage(10**30, 10**30)) for each in outside[:3])
+    more = {"failed": attempts, "preferred": outside[3], "key": outside[4], "detail": outside[5]}
+    written = line(answered(**facts, **more, reasons=reasons), log_format)
 
     assert (written[-1], written[:-1].isprintable(), len(written.encode()) <= LINE_LIMIT) == (
         "\n",
@@ -253,15 +293,22 @@ def test_a_long_line_has_its_strings_cut(length: int, kept: int) -> None:
 def test_our_own_words_survive_the_shortest_cut() -> None:
     """When everything from outside is huge, the date and the code still say what happened."""
     huge = dict.fromkeys(OUTSIDE, "\U000e0001" * 5000)
+    more = {name: next(iter(huge.values())) for name in ("key", "detail", "preferred", "counterfactual")}
     reasons = (said("unavailable"), judged("matched", "mine/" + "r" * 300), said("unknown_price"))
-    read = json.loads(line(answered(**huge, code="dialect_not_supported", reasons=reasons)))
+    attempts = (failed(huge["chosen"]), failed(huge["chosen"]), failed(huge["chosen"]))
+    record = answered(**huge, **more, failed=attempts, code="dialect_not_supported", reasons=reasons)
+    written = line(record)
+    read = json.loads(written)
 
-    assert (read["time"], read["dialect"], read["code"], len(read["path"])) == (
+    assert len(written) <= LINE_LIMIT
+    assert (read["time"], read["dialect"], read["code"], len(read["path"]), len(read["router"])) == (
         "2025-11-02T10:31:12.123Z",
         "openai_chat",
         "dialect_not_supported",
+        8,
         24,
     )
+    assert [each["code"] for each in read["failed"]] == ["upstream_timeout"] * 3
     assert (read["affinity"], read["switch"], read["score"]) == ("unavailable", "unknown_price", 0.8123)
 
 

@@ -11,19 +11,22 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from plano import __version__
 from plano.catalog.names import ModelId
+from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
 from plano.observe.exposition import render
-from plano.observe.gauges import Gauges
+from plano.observe.gauges import Gauges, LastReload
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.routing_counts import RoutingCounter
+from plano.observe.upkeep import Upkeep
 from plano.observe.vocabulary import FAMILIES, Family
-from tests.unit.observe.records import answered, bare, judged, said
+from tests.unit.observe.records import answered, bare, failed, judged, said, skipped
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; q=0.8, text/plain; version=0.0.4; q=0.3"
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
-GAUGES = Gauges(1, 5, {"digitalocean": 12.5})
+GAUGES = Gauges(1, 5, {"digitalocean": 12.5}, 2, 1.5, LastReload(False, 1762079472.5))
+UPKEEP = Upkeep({"refused": 3}, {"died": 2}, 4, 6)
 
 
 def snapshot(*records: ExchangeRecord, in_flight: int = 0) -> Snapshot:
@@ -32,7 +35,9 @@ def snapshot(*records: ExchangeRecord, in_flight: int = 0) -> Snapshot:
         RoutingCounter(routers=["mine/orchestrator", "embedded"], routes=["code"], store="memory"),
     )
     metrics.take(records)
-    return metrics.snapshot(in_flight=in_flight, log_lines_dropped=7, records_lost=1, gauges=GAUGES)
+    return metrics.snapshot(
+        in_flight=in_flight, log_lines_dropped=7, records_lost=1, gauges=GAUGES, upkeep=UPKEEP
+    )
 
 
 def samples(scraped: Snapshot) -> dict[Sample, float]:
@@ -69,7 +74,8 @@ def test_every_family_is_read_back_in_the_form_that_was_asked_for(
     accept: str, content_type: str, read: Callable[[str], Iterable[Metric]]
 ) -> None:
     """One line that does not parse costs the whole scrape."""
-    records = answered(reasons=(judged("matched"),)), bare(status=400, code="no_model")
+    well = answered(reasons=(judged("matched"),), failed=(failed(),))
+    records = well, bare(status=400, code="no_model")
     told, body = render(snapshot(*records), accept)
     families = {family.name: family for family in read(body.decode())}
 
@@ -228,6 +234,76 @@ def test_what_routing_and_sessions_came_to_is_told() -> None:
         for name in ("replays_total", "switches_vetoed_total", "degraded", "sessions")
     ] == [1, 1, 1, 5]
     assert named(found, "plano_quotes_age_seconds") == {labelled(source="digitalocean"): 12.5}
+
+
+def test_failures_and_who_stood_in_are_told() -> None:
+    """Which provider is down, although every client has its answer."""
+    timed_out = failed(usage=Usage(input_tokens=100, output_tokens=3))
+    found = samples(
+        snapshot(
+            answered(
+                chosen=ModelId("mine/llama"), preferred=ModelId("openai/gpt-4o-mini"), failed=(timed_out,)
+            ),
+            answered(chosen=ModelId("mine/llama"), preferred=ModelId("azure_openai/my-own"), set_back=2),
+            answered(preferred=ModelId("openai/gpt-4o-mini"), failed=(failed(), failed())),
+            answered(
+                chosen=ModelId("mine/llama"),
+                preferred=ModelId("openai/gpt-4o-mini"),
+                failed=(
+                    failed(code="upstream_error", status=503),
+                    failed(code="upstream_error", status=599),
+                    failed("gone/model", "upstream_auth", 401),
+                ),
+                ending="upstream_failed",
+            ),
+            bare(shed="memory", code="overloaded", status=503, ending="gateway_failed"),
+            answered(reasons=(skipped("no_images"),)),
+        )
+    )
+
+    def those_of(name: str) -> dict[frozenset[tuple[str, str]], float]:
+        return {labels: value for labels, value in named(found, name).items() if value}
+
+    mini = {"gen_ai_provider_name": "openai", "gen_ai_request_model": "openai/gpt-4o-mini"}
+    azure = {"gen_ai_provider_name": "azure.ai.openai", "gen_ai_request_model": "azure_openai/*"}
+    gone = {"gen_ai_provider_name": "_OTHER", "gen_ai_request_model": "_OTHER"}
+    assert those_of("plano_attempts_failed_total") == {
+        labelled(**mini, error_type="upstream_timeout"): 3,
+        labelled(**mini, error_type="503"): 1,
+        labelled(**mini, error_type="_OTHER"): 1,
+        labelled(**gone, error_type="upstream_auth"): 1,
+    }
+    assert those_of("plano_fallbacks_total") == {labelled(**mini): 1, labelled(**azure): 1}
+    assert those_of("plano_candidates_skipped_total") == {
+        labelled(reason="resting"): 2,
+        labelled(reason="no_images"): 1,
+    }
+    assert those_of("plano_requests_shed_total") == {labelled(reason="memory"): 1}
+    tokens = {"gen_ai_operation_name": "chat", "gen_ai_token_type": "input"}
+    assert those_of("gen_ai_client_token_usage_sum")[labelled(**mini, **tokens)] == 100 + 2 * 120
+
+
+def test_what_befalls_the_processes_is_told() -> None:
+    """What did not happen is 0, and can be told from what nobody counts."""
+    found = samples(snapshot())
+
+    assert {
+        (name, *dict(labels).values()): found[name, labels]
+        for name, labels in found
+        if name.startswith(("plano_config", "plano_worker", "plano_event", "plano_session_log"))
+        and not name.endswith("_created")
+    } == {
+        ("plano_config_reloads_total", "taken"): 0,
+        ("plano_config_reloads_total", "refused"): 3,
+        ("plano_config_last_reload_successful",): 0,
+        ("plano_config_last_reload_success_timestamp_seconds",): 1762079472.5,
+        ("plano_worker_restarts_total", "died"): 2,
+        ("plano_worker_restarts_total", "rolled"): 0,
+        ("plano_event_loop_blocked_total",): 4,
+        ("plano_event_loop_blocked_longest_seconds",): 1.5,
+        ("plano_session_log_lines_dropped_total",): 6,
+    }
+    assert found["plano_candidates_resting", labelled()] == 2
 
 
 def test_what_is_not_known_has_no_sample() -> None:

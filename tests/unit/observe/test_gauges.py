@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plano.observe.gauges import NO_GAUGES, Gauges, together
+from plano.observe.gauges import NO_GAUGES, Gauges, LastReload, together
 
 
 def test_workers_are_added_and_the_oldest_quotes_are_told() -> None:
@@ -16,6 +16,21 @@ def test_workers_are_added_and_the_oldest_quotes_are_told() -> None:
     )
 
     assert told == Gauges(2, 5, {"digitalocean": 9.0, "prometheus": 1.0})
+
+
+def test_rests_are_added_the_longest_block_is_told_and_who_watches_the_file_tells_of_it() -> None:
+    """One process watches; the worst moment of a client was with one worker."""
+    last = LastReload(was_successful=True, succeeded_at=5.0)
+
+    told = together(
+        [
+            Gauges(candidates_resting=1, loop_blocked_longest_s=2.5),
+            Gauges(candidates_resting=2, loop_blocked_longest_s=1.5),
+            Gauges(last_reload=last),
+        ]
+    )
+
+    assert told == Gauges(candidates_resting=3, loop_blocked_longest_s=2.5, last_reload=last)
 
 
 def test_what_nobody_knows_stays_unknown() -> None:

@@ -13,7 +13,8 @@ from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord
 from plano.observe.gauges import Gauges
 from plano.observe.metrics import Cell, Labels, Metrics, Snapshot, decode, encode, merge, retired
-from tests.unit.observe.records import answered, bare, said
+from plano.observe.upkeep import Upkeep
+from tests.unit.observe.records import answered, bare, failed, said
 
 CONFIGURED = [ModelId("openai/gpt-4o-mini"), ModelId("anthropic/*")]
 
@@ -97,9 +98,7 @@ def test_a_refused_request_says_nothing_about_a_provider() -> None:
     """Nobody was asked."""
     refused = bare(status=400, code="no_model", ending="refused", ended=100.5)
 
-    assert counted(refused) == Snapshot(
-        (Cell(Labels("none", "none", "none", "400", "no_model"), requests=1),)
-    )
+    assert counted(refused).cells == (Cell(Labels("none", "none", "none", "400", "no_model"), requests=1),)
 
 
 def test_labels_are_bounded_whatever_clients_and_providers_say() -> None:
@@ -161,6 +160,18 @@ RECORDS = st.builds(
     code=st.sampled_from([None, "upstream_broke", "client_left"]),
     stream=st.booleans(),
     attempts=st.integers(0, 3),
+    failed=st.lists(
+        st.builds(
+            failed,
+            code=st.sampled_from(["upstream_broke", "upstream_error"]),
+            status=st.sampled_from([503, 599, None]),
+            usage=st.none() | st.builds(Usage, input_tokens=st.integers(0, 10**6)),
+        ),
+        max_size=3,
+    ).map(tuple),
+    set_back=st.integers(0, 2),
+    preferred=st.sampled_from([None, CONFIGURED[0], ModelId("anthropic/claude")]),
+    shed=st.sampled_from([None, "memory"]),
     ended=st.integers(101 * 64, 300 * 64).map(lambda ticks: ticks / 64),
     usage=st.builds(
         Usage,
@@ -170,7 +181,7 @@ RECORDS = st.builds(
 )
 
 
-@given(shares=st.lists(st.lists(RECORDS, max_size=5), max_size=4))
+@given(shares=st.lists(st.lists(RECORDS, max_size=5), min_size=1, max_size=4))
 def test_several_workers_count_what_one_would_have(shares: list[list[ExchangeRecord]]) -> None:
     """Which worker took a request is nobody's business."""
     together = counted(*[record for share in shares for record in share])
@@ -183,7 +194,12 @@ def test_several_workers_count_what_one_would_have(shares: list[list[ExchangeRec
 def test_merging_adds_what_is_not_in_cells_and_touches_no_part() -> None:
     """The parts are kept by the caller and merged again at the next scrape."""
     part = msgspec.structs.replace(
-        counted(answered()), in_flight=2, log_lines_dropped=3, records_lost=4, gauges=Gauges(1, 5)
+        counted(answered()),
+        in_flight=2,
+        log_lines_dropped=3,
+        records_lost=4,
+        gauges=Gauges(1, 5),
+        upkeep=Upkeep({"taken": 1}, {"died": 2}, 3, 4),
     )
     before = encode(part)
 
@@ -191,6 +207,7 @@ def test_merging_adds_what_is_not_in_cells_and_touches_no_part() -> None:
 
     assert (merged.in_flight, merged.log_lines_dropped, merged.records_lost) == (4, 6, 8)
     assert merged.gauges == Gauges(2, 10)
+    assert merged.upkeep == Upkeep({"taken": 2}, {"died": 4}, 6, 8)
     assert (merged.cells[0].requests, encode(part)) == (2, before)
 
 

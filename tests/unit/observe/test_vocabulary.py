@@ -7,7 +7,7 @@ from typing import get_args
 
 from plano.exchange.record import Ending, Phase
 from plano.observe import vocabulary
-from plano.observe.vocabulary import ENDED_BY, ENDED_IN, FAMILIES, LogLine, RoutedLine
+from plano.observe.vocabulary import ENDED_BY, ENDED_IN, FAMILIES, FailedObject, LogLine, RoutedLine
 from plano.routing.decision import Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
@@ -49,6 +49,17 @@ def test_log_fields_are_pinned() -> None:
         "cache_creation_tokens",
         "reasoning_tokens",
         "detail",
+        "key",
+        "preferred_model",
+        "failed",
+    )
+    assert FailedObject.__struct_fields__ == (
+        "model",
+        "code",
+        "ms",
+        "status",
+        "input_tokens",
+        "output_tokens",
     )
     assert RoutedLine.__struct_fields__[len(LogLine.__struct_fields__) :] == (
         "router",
@@ -73,6 +84,11 @@ def test_metrics_are_pinned() -> None:
         ("plano_decisions_total", "counter", ("step",)),
         ("plano_errors_total", "counter", ("code",)),
         ("plano_attempts_total", "counter", ()),
+        ("plano_attempts_failed_total", "counter", (*model[1:], "error_type")),
+        ("plano_fallbacks_total", "counter", model[1:]),
+        ("plano_candidates_skipped_total", "counter", ("reason",)),
+        ("plano_candidates_resting", "gauge", ()),
+        ("plano_requests_shed_total", "counter", ("reason",)),
         ("plano_router_verdicts_total", "counter", ("router", "outcome")),
         ("plano_router_duration_seconds", "histogram", ("router",)),
         ("plano_routes_total", "counter", ("route",)),
@@ -86,7 +102,14 @@ def test_metrics_are_pinned() -> None:
         ("plano_quotes_age_seconds", "gauge", ("source",)),
         ("plano_requests_in_flight", "gauge", ()),
         ("plano_log_lines_dropped_total", "counter", ()),
+        ("plano_session_log_lines_dropped_total", "counter", ()),
         ("plano_records_lost_total", "counter", ()),
+        ("plano_config_reloads_total", "counter", ("outcome",)),
+        ("plano_config_last_reload_successful", "gauge", ()),
+        ("plano_config_last_reload_success_timestamp_seconds", "gauge", ()),
+        ("plano_event_loop_blocked_total", "counter", ()),
+        ("plano_event_loop_blocked_longest_seconds", "gauge", ()),
+        ("plano_worker_restarts_total", "counter", ("reason",)),
         ("plano_build_info", "info", ("version",)),
     ]
 
@@ -140,10 +163,27 @@ def test_label_values_are_pinned() -> None:
 
 
 def test_outcomes_are_pinned() -> None:
-    """They are the words of the reasons: each of these has one place, and `unbudgeted` is ours."""
+    """They are the words of the reasons: each of these has one place; two are ours."""
     outcomes = (*vocabulary.VERDICT_OUTCOMES, vocabulary.NOTHING_TO_READ, *vocabulary.LOOKUP_OUTCOMES)
 
-    assert (*outcomes, "over_budget", *vocabulary.SWITCH_REASONS) == (*get_args(Kind), "unbudgeted")
+    budget = ("over_budget", *vocabulary.SWITCH_REASONS[:-1])
+    assert (*outcomes, *budget, *vocabulary.SKIP_REASONS[:-1]) == get_args(Kind)
+    assert (vocabulary.SWITCH_REASONS[-1], vocabulary.SKIP_REASONS[-1]) == ("unbudgeted", "resting")
+
+
+def test_reasons_and_outcomes_of_what_goes_wrong_are_pinned() -> None:
+    """Alerts are for these."""
+    assert (
+        vocabulary.SKIP_REASONS,
+        vocabulary.SHED_REASONS,
+        vocabulary.RELOAD_OUTCOMES,
+        vocabulary.RESTART_REASONS,
+    ) == (
+        ("context_too_small", "no_images", "no_tools", "no_structured_output", "resting"),
+        ("connections", "bodies", "memory", "upstream_connections"),
+        ("taken", "refused"),
+        ("died", "rolled"),
+    )
 
 
 def test_every_ending_and_phase_has_a_letter_of_its_own() -> None:
@@ -156,6 +196,8 @@ def test_every_name_is_documented() -> None:
     """Who reads a log or a graph has only the document to learn what a word means."""
     document = DOCUMENT.read_text(encoding="utf-8")
     names: list[str] = [*RoutedLine.__struct_fields__, *vocabulary.VERDICT_OUTCOMES]
+    names += [*FailedObject.__struct_fields__, *vocabulary.SKIP_REASONS, *vocabulary.SHED_REASONS]
+    names += [*vocabulary.RELOAD_OUTCOMES, *vocabulary.RESTART_REASONS]
     names += [*vocabulary.LOOKUP_OUTCOMES, *vocabulary.SWITCH_REASONS, vocabulary.NOTHING_TO_READ]
     for family in FAMILIES:
         names += [family.name, *family.labels]

@@ -100,6 +100,20 @@ async def test_who_cannot_take_a_request_is_passed_over(needs: Needs, unable: Mo
     assert await told(needs, ABLE, unable, ANY) == (["able", "any"], [because])
 
 
+async def test_each_inability_has_a_word_to_be_counted_under() -> None:
+    """Who is asked although nobody is able was not skipped."""
+    needs = [
+        Needs(CHAT, tokens=8193),
+        *(Needs(CHAT, **{what: True}) for what in ("images", "tools", "structured_output")),
+    ]
+    poor = model("poor", Capabilities(8192, images=False, tools=False, structured_output=False))
+    one = [(await PREFLIGHT.fitted(decision(poor, ANY), Reading(each))).reasons[1].kind for each in needs]
+    both = (await PREFLIGHT.fitted(decision(poor, poor), Reading(needs[0]))).reasons[1:]
+
+    assert one == ["context_too_small", "no_images", "no_tools", "no_structured_output"]
+    assert [reason.kind for reason in both] == [None, "context_too_small"]
+
+
 async def test_what_is_just_possible_is_asked() -> None:
     """Nothing is skipped on a guess: a bound that is reached is not passed."""
     assert await told(Needs(CHAT, tools=True, tokens=8192), SMALL, BLIND) == (["small", "blind"], [])

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano.catalog.catalog import Model
+from plano.catalog.catalog import Endpoint, Model, Secret
 from plano.catalog.names import ModelId, ProviderId
+from plano.chat.dialect import Dialect
 from plano.routing.decision import Candidate
 from plano.routing.health import (
     BUSY_S,
@@ -21,14 +22,17 @@ from plano.routing.health import (
 )
 
 
-def candidate(name: str, upstream_model: str = "m") -> Candidate:
+def candidate(name: str, upstream_model: str = "m", *, host: str | None = None, key: str = "") -> Candidate:
+    """Each under its name has a host of its own."""
+    endpoint = Endpoint("https", host or f"{name}.invalid", 443, "/v1/chat/completions")
     model = Model(
         id=ModelId(f"{name}/*"),
         name=name,
         provider=ProviderId("p"),
         upstream_model="*",
-        endpoints={},
-        auth="none",
+        endpoints={Dialect.OPENAI_CHAT: endpoint},
+        auth="bearer",
+        access_key=Secret(key),
     )
     return Candidate(model, upstream_model, ModelId(f"{name}/{upstream_model}"))
 
@@ -166,6 +170,61 @@ def test_the_last_one_left_that_succeeds_in_its_rest_ends_it(health: Health, clo
     assert not health.is_troubled
 
 
+# --- a probe that ends without a word
+
+
+def test_a_probe_that_is_given_back_lets_the_next_request_try(health: Health, clock: Clock) -> None:
+    """Its client has left: nobody is to wait half a minute for an answer that will not come."""
+    fail(health, times=5)
+    clock.now += REST_S
+    probe = health.tried(A)
+    assert probe is not None
+    before = health.order((A, B))
+    health.abandoned(A, probe)
+    after = health.order((A, B))
+    again = health.tried(A)
+
+    assert (before, after) == ((B, A), (A, B))
+    assert (again, rest_of(health, clock)) == (probe, PROBE_S)
+
+
+def test_a_probe_that_is_given_back_too_late_takes_nobody_elses(health: Health, clock: Clock) -> None:
+    """It took longer than it had; the one that tries since then goes on alone."""
+    fail(health, times=5)
+    clock.now += REST_S
+    first = health.tried(A)
+    assert first is not None
+    clock.now += PROBE_S
+    second = health.tried(A)
+    health.abandoned(A, first)
+
+    assert (second is None, rest_of(health, clock)) == (False, PROBE_S)
+
+
+def test_only_the_request_that_tries_has_something_to_give_back(health: Health, clock: Clock) -> None:
+    """One that went there because nobody else was left ends without a trace."""
+    healthy = health.tried(A)
+    fail(health, times=5)
+    resting = health.tried(A)
+    clock.now += REST_S
+    health.tried(A)
+    beside = health.tried(A)
+
+    assert (healthy, resting, beside) == (None, None, None)
+
+
+def test_what_is_well_again_has_no_probe_to_give_back(health: Health, clock: Clock) -> None:
+    """Another request has found out meanwhile."""
+    fail(health, times=5)
+    clock.now += REST_S
+    probe = health.tried(A)
+    assert probe is not None
+    health.report(A, "succeeded", sent=clock.now)
+    health.abandoned(A, probe)
+
+    assert not health.is_troubled
+
+
 # --- 429
 
 
@@ -230,7 +289,7 @@ def test_those_that_rest_go_last_and_never_out(health: Health) -> None:
     fail(health, B, times=5)
 
     assert health.order((A, B, C)) == (C, A, B)
-    assert health.order((A, B)) == (A, B)
+    assert health.order(all_rest := (A, B)) is all_rest
     assert health.order((A,)) == (A,)
 
 
@@ -242,12 +301,37 @@ def test_nobody_in_trouble_changes_nothing(health: Health) -> None:
     assert health.order(candidates) is candidates
 
 
-def test_trouble_is_one_models_and_one_entrys(health: Health) -> None:
-    """Another model behind the same key is well, and so is the same model under another key."""
+@pytest.mark.parametrize(
+    ("other", "is_resting"),
+    [
+        pytest.param(candidate("a"), True, id="itself"),
+        pytest.param(candidate("b", host="a.invalid"), True, id="another name for it"),
+        pytest.param(candidate("a", "other"), False, id="another model"),
+        pytest.param(candidate("a", key="other"), False, id="another key"),
+        pytest.param(candidate("a", host="b.invalid"), False, id="another host"),
+    ],
+)
+def test_trouble_is_that_of_one_place_one_key_and_one_model(
+    health: Health, other: Candidate, is_resting: bool
+) -> None:
+    """An entry and the wildcard beside it are one and the same; a key that was replaced begins anew."""
     fail(health, A, times=5)
-    resting = [health.is_resting(each) for each in (A, candidate("a", "other"), candidate("b"))]
 
-    assert resting == [True, False, False]
+    assert health.is_resting(other) is is_resting
+
+
+def test_those_that_rest_now_are_counted(health: Health, clock: Clock) -> None:
+    """A rest that is over is none, although it is remembered."""
+    fail(health, A, times=5)
+    health.report(B, "busy", retry_after_s=60.0)
+    fail(health, C)
+    counts = [health.resting]
+    clock.now += REST_S
+    counts.append(health.resting)
+    clock.now += 60.0
+    counts.append(health.resting)
+
+    assert counts == [2, 1, 0]
 
 
 def test_what_is_kept_is_bounded(health: Health) -> None:
