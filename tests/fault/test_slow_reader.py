@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 
+import pytest
+
+from plano.bootstrap import UNSENT_BYTES
 from plano.chat.dialect import Dialect
+from plano.http1.client import READ_BYTES
 from plano.http1.limits import KIB, ServerLimits
 from tests.fault.asks import request
 from tests.fault.baseline import turns, unharmed, until
@@ -19,8 +26,6 @@ FLOOD = CHAT_EVENTS[1] * 1024
 """About a quarter of a mebibyte."""
 ENDLESS: Script = [Head(200, EVENT_STREAM), *[Chunk(FLOOD)] * 400]
 """A hundred mebibytes: more than every buffer between here and there."""
-ONE_READ = 256 * KIB
-"""What the event loops read at most at a time; it comes, although reading has been paused."""
 STREAM = request(Dialect.OPENAI_CHAT, stream=True)
 DROPPED_WITHIN_S = 2.0
 
@@ -47,9 +52,25 @@ async def test_a_client_that_does_not_read_stops_its_upstream() -> None:
             unread = _unread(running)
             attempt = upstream.attempts[1]
 
-            assert limit < unread <= limit + ONE_READ + 4 * KIB
+            assert limit < unread <= limit + READ_BYTES + 4 * KIB
             assert not attempt.finished.is_set()
             assert not attempt.connection.gone.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how much the kernel holds is asked for in Linux' way")
+async def test_the_kernel_holds_little_for_it_too() -> None:
+    """Left to itself it takes some megabytes of each stream that nobody reads."""
+    async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
+        upstream.script = ENDLESS
+        async with RawClient(running.port, receive_buffer=4096) as client:
+            await client.send(STREAM)
+            await _until_stalled(running)
+            (connection,) = running.worker.server.connections
+            assert connection.transport is not None
+            held = bytearray(4)
+            fcntl.ioctl(connection.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
+
+    assert 0 < int.from_bytes(held, sys.byteorder) <= UNSENT_BYTES + READ_BYTES
 
 
 async def test_a_client_that_takes_nothing_is_dropped_at_the_stall_limit() -> None:
@@ -65,10 +86,11 @@ async def test_a_client_that_takes_nothing_is_dropped_at_the_stall_limit() -> No
             await until(lambda: len(upstream.attempts) == 2)
             async with asyncio.timeout(DROPPED_WITHIN_S):
                 await upstream.attempts[1].connection.gone.wait()
-            received, _ = await client.read_to_end()
+            received, ended = await client.read_to_end()
         (_, line) = await running.logged(2)
 
     assert not received.endswith(LastChunk().wire())
+    assert ended == "rst"  # behind a FIN the kernel would keep for minutes what nobody reads
     told_of = {key: line.get(key) for key in ("status", "code", "ending", "phase")}
     assert told_of == {"status": 499, "code": "client_left", "ending": "client_left", "phase": "stream"}
 

@@ -26,6 +26,9 @@ JOINED_BYTES = 64 * KIB
 WRITTEN_BYTES = 256 * KIB
 """Larger bodies are written in slices of this size, each when the last has left: so little is held
 twice, and an upstream that stops reading is noticed."""
+READ_BYTES = 64 * KIB
+"""Read at a time. The event loops' own reads are four times as large, and what one brings is held for a
+client that has just stopped reading, on top of all that it may leave waiting."""
 SHARPNESS_S = 0.05
 """Alarms may ring this much early."""
 
@@ -65,7 +68,7 @@ class Outcome(Protocol):
         """The sink has raised."""
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(asyncio.BufferedProtocol):
     """Carries one exchange at a time; idle between them."""
 
     __slots__ = (
@@ -84,6 +87,7 @@ class ClientConnection(asyncio.Protocol):
         "_posted",
         "_response",
         "_reused",
+        "_room",
         "_sink",
         "_spent",
         "_transport",
@@ -101,12 +105,15 @@ class ClientConnection(asyncio.Protocol):
         outbox: Outbox,
         keeper: Keeper,
         where: str,
+        room: memoryview,
     ) -> None:
+        """`room` is where reads are put, one after the other; all connections of a loop may share it."""
         self._loop = loop
         self._limits = limits
         self._keeper = keeper
         self._where = where
         self._outbox = outbox
+        self._room = room
         self._posted = -1
         """The outbox's turn in which the request was put there."""
         self._alarm = alarms.alarm(self._ring)
@@ -233,7 +240,7 @@ class ClientConnection(asyncio.Protocol):
     def content_came(self) -> None:
         self._cutoff = self._deadline
 
-    # --- asyncio.Protocol ---
+    # --- asyncio.BufferedProtocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
@@ -241,6 +248,12 @@ class ClientConnection(asyncio.Protocol):
             transport.abort()
             return
         self._keeper.opened(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._room[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         sink, outcome = self._sink, self._outcome

@@ -30,6 +30,8 @@ MOST_WAITING = 64
 LINGER_S = 2.0
 """How long a connection that was half-closed waits for the client to fall silent and close it too:
 closing with unread input would send a RST, which can destroy the answer on its way (RFC 9112 §9.6)."""
+LOOK_AT_UNREAD_S = 0.5
+"""How often it is looked whether a client that does not keep up takes anything at all."""
 LONGEST_LINGER_S = 30.0
 """How long a client that goes on sending is listened to, so that it comes to read why it was refused."""
 HEARD_BODIES = 4
@@ -39,6 +41,8 @@ SHED_AT_ONCE = 16
 is shed gets its answer and is closed, although a client that was still sending may lose it."""
 POSTED_BYTES = 64 * KIB
 """A larger write is not held back, not even to the end of the turn."""
+SHARPNESS_S = 0.05
+"""Alarms may ring this much early."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -165,7 +169,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.stalled = True
-        self._watch_client(self.server.limits.client_stall_s)
+        self._watch_client()
         if self.reply is not None and self.reply.flow is not None:
             self.reply.flow.pause()
 
@@ -368,7 +372,7 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None or not self._stop_talking():
             return
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        _reset_on_close(transport)
         transport.close()
 
     def close_if_idle(self) -> None:
@@ -405,7 +409,7 @@ class Connection(asyncio.Protocol):
         self.server.outbox.flush()
         self._discarding = self._reader.ended = True
         self._linger_ends = self.server.now() + LONGEST_LINGER_S
-        self._watch_client(LINGER_S)
+        self._watch_client()
         return True
 
     # -- deadlines
@@ -415,11 +419,18 @@ class Connection(asyncio.Protocol):
         self.server.outbox.flush()
         return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
-    def _watch_client(self, interval_s: float) -> None:
-        now = self.server.now()
+    def _watch_client(self) -> None:
         self._unread_before = self._unread()
-        self._patience_ends = now + self.server.limits.client_stall_s
-        self._writing_alarm.set(now + interval_s)
+        self._patience_ends = self.server.now() + self.server.limits.client_stall_s
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """A connection at its end is looked at when the client had time to close it, or to fall silent."""
+        now = self.server.now()
+        if self._discarding:
+            self._writing_alarm.set(now + LINGER_S)
+        else:
+            self._writing_alarm.set(min(now + LOOK_AT_UNREAD_S, self._patience_ends))
 
     def _waited_for_client(self) -> None:
         """The client had time to take what was written, or to close behind its end."""
@@ -432,11 +443,17 @@ class Connection(asyncio.Protocol):
         elif unread < self._unread_before:
             self._unread_before = unread
             self._patience_ends = now + self.server.limits.client_stall_s
-        elif now + LINGER_S / 2 >= self._patience_ends:
-            self.abort()
+        elif now + SHARPNESS_S >= self._patience_ends:
+            self._forsake()
             return
-        interval_s = LINGER_S if self._discarding else self.server.limits.client_stall_s
-        self._writing_alarm.set(now + interval_s)
+        self._look_again()
+
+    def _forsake(self) -> None:
+        """The client has stopped reading. A RST, since behind a FIN the kernel would keep what is unread for
+        minutes, and go on asking whether there is room for it."""
+        if self.transport is not None:
+            _reset_on_close(self.transport)
+            self.transport.abort()
 
     def _waited_for_request(self) -> None:
         """Nothing came, or not enough of it; how much, the reader tells. While an answer is under way no
@@ -452,6 +469,10 @@ class Connection(asyncio.Protocol):
             )
         else:
             reader.refuse("timeout", f"The request's body did not arrive within {limits.request_body_s:g} s.")
+
+
+def _reset_on_close(transport: asyncio.Transport) -> None:
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
 
 async def _raising(error: Exception) -> None:

@@ -57,7 +57,7 @@ class Dialer:
         self._dns_s = dns_s
         self._context: ssl.SSLContext | None = None
 
-    async def dial(self, origin: Origin, proxy: Proxy | None, protocol: asyncio.Protocol) -> None:
+    async def dial(self, origin: Origin, proxy: Proxy | None, protocol: asyncio.BaseProtocol) -> None:
         """Connect `protocol` to `origin`, through `proxy` where there is one.
 
         Raises `ConnectFailed`. Cancelled, it leaves no socket behind, although `protocol` may still
@@ -173,7 +173,7 @@ class Dialer:
         if head.find(b"\r\n\r\n") != len(head) - 4:  # TLS begins with the client
             raise _no_tunnel(origin, proxy, "its head did not end, or bytes came after it")
 
-    async def _attach(self, sock: socket.socket, origin: Origin, protocol: asyncio.Protocol) -> None:
+    async def _attach(self, sock: socket.socket, origin: Origin, protocol: asyncio.BaseProtocol) -> None:
         if origin.scheme == "http":
             try:
                 await self._loop.create_connection(lambda: protocol, sock=sock)

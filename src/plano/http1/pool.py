@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from plano.http1.alarms import Alarms
-from plano.http1.client import ClientConnection, Outcome
+from plano.http1.client import READ_BYTES, ClientConnection, Outcome
 from plano.http1.dial import Dialer, client_context
 from plano.http1.failures import ConnectFailed, Failure, Overdue
 from plano.http1.limits import ClientLimits
@@ -44,6 +44,8 @@ class Pool:
         self.limits = limits
         self.alarms = alarms
         self.outbox = Outbox(loop)
+        self.room = memoryview(bytearray(READ_BYTES))
+        """Where the connections' reads are put."""
         self.dialer = Dialer(loop, resolver or Resolver(loop), tls, limits.dns_s)
         self.proxies = proxies or Proxies()
         self.told = told
@@ -232,7 +234,7 @@ class Station:
         pool, origin = self._pool, self._origin
         self.taken += 1
         connection = ClientConnection(
-            pool.loop, pool.limits, pool.alarms, pool.outbox, self, origin.authority
+            pool.loop, pool.limits, pool.alarms, pool.outbox, self, origin.authority, pool.room
         )
         try:
             proxy = pool.proxies.before(origin)

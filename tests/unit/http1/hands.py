@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from plano.http1.alarms import Alarms
-from plano.http1.client import ClientConnection
+from plano.http1.client import READ_BYTES, ClientConnection
 from plano.http1.failures import Failure
 from plano.http1.limits import ClientLimits
 from plano.http1.outbox import Outbox
@@ -68,7 +68,7 @@ class HandTransport(asyncio.Transport):
         self.waiting = 0
         self.aborted = False
         self.is_read = True
-        self.protocol: asyncio.Protocol | None = None
+        self.protocol: asyncio.BaseProtocol | None = None
 
     def write(self, data: Buffer) -> None:  # type: ignore[override]  # typeshed also allows arrays
         self.written.append(data)
@@ -113,7 +113,13 @@ class Hands:
         self.heard: list[str] = []
         self.transport = HandTransport(room)
         self.connection = ClientConnection(
-            loop, limits or ClientLimits(), Alarms(loop), Outbox(loop), self, "upstream:80"
+            loop,
+            limits or ClientLimits(),
+            Alarms(loop),
+            Outbox(loop),
+            self,
+            "upstream:80",
+            memoryview(bytearray(READ_BYTES)),
         )
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)

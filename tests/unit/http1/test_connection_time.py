@@ -186,6 +186,18 @@ async def test_a_client_that_takes_nothing_of_a_finished_answer_is_dropped(edge:
     assert client.ended == "aborted"
 
 
+async def test_patience_with_a_slow_client_counts_from_what_it_took_last(edge: Edge) -> None:
+    """Not from when it was last looked at: what is held for it would be held twice as long."""
+    _, client = await stalled(edge)
+    await edge.elapse(30.0)
+    client.take(1000)
+    await edge.elapse(59.0)
+    before = client.ended
+    await edge.elapse(2.0)
+
+    assert (before, client.ended) == (None, "aborted")
+
+
 def edge_reply(edge: Edge) -> Reply:
     return edge.desk.replies[-1]
 
