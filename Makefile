@@ -69,6 +69,13 @@ fault: $(VENV)/.installed-dev ## the fault tests alone
 fuzz: $(VENV)/.installed-dev ## by hand: every property test, fresh seeds, many more examples
 	$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
 
+.PHONY: large
+large: $(VENV)/.installed-dev ## by hand: cuts at every byte, departures, faults and an outage, by the thousand
+	$(BIN)/python -m tests.large.cuts
+	$(BIN)/python -m tests.large.departures
+	$(BIN)/python -m tests.large.faults
+	$(BIN)/python -m tests.large.outage
+
 # --- measuring it ---
 
 .PHONY: bench
