@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 Fault = Literal["caller", "gateway", "upstream"]
+KeyLimit = Literal["requests", "tokens", "concurrent", "quota"]
+"""What a gateway key has a limit of: a minute's requests and tokens, requests under way, a day's money."""
 
 KEY_REFUSED = (
     "The provider refused the key it was given; "
@@ -164,10 +166,11 @@ class HeadersTooLarge(CallerError):
 class KeyExhausted(CallerError):
     """A gateway key has had what it may have for now: `retry_after_s` says for how long."""
 
-    def __init__(self, message: str, *, key: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, *, key: str, limit: KeyLimit, retry_after_s: float) -> None:
         super().__init__(message)
         self.key = key
         """By its name in the configuration."""
+        self.limit = limit
         self.retry_after_s = retry_after_s
 
 

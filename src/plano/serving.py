@@ -11,9 +11,10 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from plano.catalog.catalog import Catalog
-from plano.catalog.gateway_keys import gateway_keys
+from plano.catalog.gateway_keys import GatewayKey, gateway_keys
 from plano.config.load import Configuration
 from plano.deciding import Deciding, SessionRecorder
 from plano.exchange.exchange import Exchange, Timing
@@ -31,6 +32,13 @@ from plano.server.app import App
 from plano.server.inference import Sessions
 from plano.stores.memory import MemoryStore
 
+if TYPE_CHECKING:
+    from plano.keys.sharing import Sharing
+
+
+def _unheard(count: int) -> None:
+    """Nobody counts what is lost."""
+
 
 class Serving:
     """One configuration at work, on the event loop that runs when it is made; from `start` to `close`."""
@@ -44,8 +52,10 @@ class Serving:
         environment: Mapping[str, str] | None,
         context: ssl.SSLContext | None = None,
         before: Serving | None = None,
+        lose: Callable[[int], None] = _unheard,
     ) -> None:
-        """`context`: what `trusted` made; `before`: the one that this is to replace."""
+        """`context`: what `trusted` made; `before`: the one that this is to replace; `lose` is told how many
+        answers had what will not be counted where all workers count."""
         self.configuration = configuration
         self.catalog = catalog
         self.under_way = UnderWay()
@@ -63,13 +73,27 @@ class Serving:
             before=None if before is None else before.deciding,
         )
         self._session_log = _session_log(configuration, before)
-        self._gate = self._asks_for_keys(before)
+        keys = gateway_keys(configuration, catalog)
+        self._sharing = None if keys is None else self._shares(keys, before, lose)
+        self._gate = None if keys is None else self._asks_for(keys, before)
 
-    def _asks_for_keys(self, before: Serving | None) -> Gate | None:
-        """None: anybody may ask. What keys have had outlives the configuration that let them."""
-        keys = gateway_keys(self.configuration, self.catalog)
-        if keys is None:
+    def _shares(
+        self, keys: Sequence[GatewayKey], before: Serving | None, lose: Callable[[int], None]
+    ) -> Sharing | None:
+        """Who counts what keys have had together with other workers; None: nobody."""
+        cache = self.configuration.routing.session_cache
+        if cache.type != "redis" or cache.url is None or not any(key.has_windows for key in keys):
             return None
+        if before is not None and before.configuration.routing.session_cache == cache and before._sharing:
+            return before._sharing
+        from plano.keys.sharing import Sharing  # noqa: PLC0415 - as below, and so does the other
+        from plano.stores.redis.windows import RedisWindows  # noqa: PLC0415
+
+        windows = RedisWindows.at(cache.url.reveal())
+        return Sharing(windows, now=time.monotonic, mark=_new_mark, lose=lose)
+
+    def _asks_for(self, keys: Sequence[GatewayKey], before: Serving | None) -> Gate:
+        """What keys have had outlives the configuration that let them."""
         prices = self.deciding.board.rates
         for found in self.catalog.models[:1]:
             if any(key.max_usd_per_day is not None for key in keys):
@@ -77,7 +101,9 @@ class Serving:
         from plano.keys.opening import gate_for  # noqa: PLC0415 - loads its library where it is wanted
 
         gate = None if before is None else before._gate
-        return gate_for(keys, before=gate, prices=prices, now=time.monotonic, today=time.time)
+        return gate_for(
+            keys, before=gate, prices=prices, now=time.monotonic, today=time.time, sharing=self._sharing
+        )
 
     def app(self, recorder: Recorder, is_ready: Callable[[], bool]) -> App:
         """Who answers."""
@@ -146,9 +172,14 @@ class Serving:
 
     def start(self) -> None:
         self.deciding.start()
+        if self._sharing is not None:
+            self._sharing.start()
 
     async def close(self, others: Collection[Serving] = ()) -> None:
         """End everything that none of the `others` uses."""
+        sharing = self._sharing
+        if sharing is not None and all(other._sharing is not sharing for other in others):
+            await sharing.close()
         await self.deciding.close([other.deciding for other in others])
         await self._outward.close()
 
@@ -171,6 +202,11 @@ def _session_log(configuration: Configuration, before: Serving | None) -> Sessio
     if before is not None and before.configuration.session_log_path == path:
         return before._session_log
     return SessionLog(LogWriter(AppendedFile(path), name="session-log"))
+
+
+def _new_mark() -> str:
+    """64 random bits in hex."""
+    return f"{random.getrandbits(64):016x}"
 
 
 def new_request_id() -> str:

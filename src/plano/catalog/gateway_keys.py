@@ -32,6 +32,12 @@ class GatewayKey:
     max_concurrent: int | None = None
     max_usd_per_day: float | None = None
 
+    @property
+    def has_windows(self) -> bool:
+        """Whether something is counted over a time."""
+        limits = (self.requests_per_minute, self.tokens_per_minute, self.max_usd_per_day)
+        return any(limit is not None for limit in limits)
+
 
 def gateway_keys(configuration: Configuration, catalog: Catalog) -> tuple[GatewayKey, ...] | None:
     """Of a configuration that has been found right. None: anybody may ask."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -39,3 +39,5 @@ class Ask(msgspec.Struct):
     """None: the decision is carried out, and told in a few fields."""
     allowance: Allowance | None = None
     """What the caller may use; None: everything that is declared."""
+    admission: Callable[[], Awaitable[None]] | None = None
+    """To be awaited before anything else: raises PlanoError where the request may not begin. None: it may."""

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from math import ceil
 from urllib.parse import quote
 
-from plano.errors import MethodNotAllowed, Overloaded, PlanoError, ShuttingDown, UpstreamRefused
+from plano.errors import (
+    KeyExhausted,
+    MethodNotAllowed,
+    Overloaded,
+    PlanoError,
+    ShuttingDown,
+    UpstreamRefused,
+)
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import DecisionObject
@@ -97,6 +104,9 @@ def problem_lines(problem: PlanoError) -> bytes:
     """The fields of an error that Plano itself answers with."""
     if isinstance(problem, MethodNotAllowed):
         return JSON + f"allow: {problem.allowed}\r\n".encode()
+    if isinstance(problem, KeyExhausted):
+        again = NOT_AGAIN if problem.is_lasting else b""
+        return JSON + again + retry_after_line(max(1.0, problem.retry_after_s))
     if isinstance(problem, Overloaded | ShuttingDown):
         return JSON + b"retry-after: %d\r\n" % RETRY_AFTER_S
     if isinstance(problem, UpstreamRefused):

@@ -13,6 +13,7 @@ import msgspec
 from plano.catalog.names import ModelId, RouteName
 from plano.chat.dialect import Dialect
 from plano.chat.usage import Usage
+from plano.errors import KeyLimit
 from plano.routing.decision import Reason, Step
 from plano.routing.session import Account
 
@@ -64,6 +65,12 @@ class ExchangeRecord(msgspec.Struct, kw_only=True):
     client_host: str | None = None
     key: str | None = None
     """The gateway key it came with, by its configured name; None: none was asked for, or none known."""
+    key_limit: KeyLimit | None = None
+    """Which limit of that key has turned it away; None: none."""
+    is_counted_alone: bool = False
+    """It was let in by what this worker knows, for the windows that all share were out of reach."""
+    usd: float | None = None
+    """What its key was charged for the answer, at list prices; None: no key, or no price or usage known."""
     requested: str | None = None
     """The model as the client named it, cut to 256 characters; the three names of a model are this
     one, `chosen` and `served`."""

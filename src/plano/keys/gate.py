@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from plano.catalog.gateway_keys import GatewayKey
 from plano.catalog.names import ModelId
 from plano.catalog.prices import Price
-from plano.errors import Unauthenticated
+from plano.errors import KeyExhausted, Unauthenticated
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
 from plano.keys.digests import digest_of
@@ -23,6 +24,8 @@ BEARER = b"bearer "
 MTOK = 1_000_000
 
 Prices = Callable[[ModelId], Price | None]
+Admission = Callable[[], Awaitable[None]]
+"""Raises RateLimited, QuotaExceeded. Cancelled, nothing has begun."""
 
 
 class Gate:
@@ -53,11 +56,23 @@ class Gate:
             "'x-api-key: <key>'."
         )
 
-    def admit(self, key: GatewayKey, record: ExchangeRecord) -> None:
-        """Begin a request, which ends when its record is written. Raises RateLimited, QuotaExceeded."""
+    def admit(self, key: GatewayKey, record: ExchangeRecord) -> Admission | None:
+        """Begin a request, which ends when its record is written; or who is to be awaited before it begins,
+        where others are to be asked. Raises RateLimited, QuotaExceeded."""
         meter = self._meters[key.digest]
         record.key = key.name
+        if meter.is_shared:
+            return partial(self._admit_shared, meter, record)
         meter.begin()
+        self._admitted[id(record)] = meter, record
+        return None
+
+    async def _admit_shared(self, meter: Meter, record: ExchangeRecord) -> None:
+        try:
+            record.is_counted_alone = not await meter.begin_shared()
+        except KeyExhausted as exhausted:
+            record.key_limit = exhausted.limit
+            raise
         self._admitted[id(record)] = meter, record
 
     def settle(self, record: ExchangeRecord) -> None:
@@ -66,10 +81,13 @@ class Gate:
         if admitted is not None:
             meter, usage = admitted[0], record.usage
             tokens = 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
-            meter.end(tokens, self._usd(record) if meter.key.max_usd_per_day is not None else None)
+            record.usd = self._usd(record)
+            meter.end(tokens, record.usd)
 
     def _usd(self, record: ExchangeRecord) -> float | None:
-        price = None if record.chosen is None else self._prices(record.chosen)
+        if record.chosen is None or record.usage is None:
+            return None
+        price = self._prices(record.chosen)
         return None if price is None else cost_usd(record, price)
 
 

@@ -8,6 +8,7 @@ from plano.catalog.gateway_keys import GatewayKey
 from plano.keys.counts import Counts
 from plano.keys.gate import Gate, Prices
 from plano.keys.meter import Meter
+from plano.keys.sharing import Sharing
 
 
 def gate_for(
@@ -17,9 +18,10 @@ def gate_for(
     prices: Prices,
     now: Callable[[], float],
     today: Callable[[], float],
+    sharing: Sharing | None = None,
 ) -> Gate:
     """`before`: the gate that this one replaces, whose counts go on; `now`: seconds, of a clock that never
-    goes back; `today`: seconds since 1970."""
+    goes back; `today`: seconds since 1970; `sharing`: asked about windows, None: this process has them."""
     counts = Counts(now) if before is None else before.counts
-    meters = {key.digest: Meter(key, counts, now=now, today=today) for key in keys}
+    meters = {key.digest: Meter(key, counts, now=now, today=today, sharing=sharing) for key in keys}
     return Gate(meters, counts, prices)

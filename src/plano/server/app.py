@@ -157,7 +157,7 @@ class App:
         record.status = problem.status
         record.code = problem.code
         if isinstance(problem, KeyExhausted):
-            record.key = problem.key
+            record.key, record.key_limit = problem.key, problem.limit
         if isinstance(problem, ClientLeft):
             record.ending = "client_left"
         else:

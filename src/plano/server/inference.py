@@ -139,7 +139,7 @@ class Inference:
         key, gate = facts.key, self._gate
         if key is not None and gate is not None:
             ask.allowance = key.allowance
-            gate.admit(key, record)
+            ask.admission = gate.admit(key, record)
         return self._exchange.answer(ask, reply)
 
     def _facts(self, request: Request) -> Facts:

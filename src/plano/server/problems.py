@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from math import ceil
 from types import MappingProxyType
 
 from plano.chat.dialect import Dialect
@@ -14,7 +13,6 @@ from plano.errors import (
     HeadersTooLarge,
     Internal,
     InvalidAffinityId,
-    KeyExhausted,
     MalformedHttp,
     Overloaded,
     PlanoError,
@@ -67,8 +65,6 @@ def rendered(
     as far as its own `fields` and the beginning of the path tell."""
     dialect = dialect_of(path) or _guessed(path, fields)
     lines = problem_lines(problem) + f"x-request-id: {request_id}\r\n".encode()
-    if isinstance(problem, KeyExhausted):
-        lines += b"retry-after: %d\r\n" % max(1, ceil(problem.retry_after_s))
     return problem.status, lines, DIALECTS[dialect].render_error(problem, request_id)
 
 

@@ -32,7 +32,7 @@ def every_problem() -> list[PlanoError]:
         elif leaf is UpstreamRefused:
             made.append(UpstreamRefused("told", status=502))
         elif issubclass(leaf, KeyExhausted):
-            made.append(leaf("told", key="a", retry_after_s=1.0))
+            made.append(leaf("told", key="a", limit="requests", retry_after_s=1.0))
         else:
             made.append(leaf("told"))
     return made
