@@ -1,0 +1,1 @@
+"""What keeps the routing corpus (`corpus/`): reading, checking, measuring and extending it."""
