@@ -1,11 +1,12 @@
 """Answers cut at every byte, read by the official clients: each cut is an error, and nothing else is.
 
-    python -m tests.large.cuts [--dialect openai_chat] [--every 1] [--another-every 5] [--seed 1]
+    python -m tests.large.cuts [--dialect openai_chat] [--every 1] [--another-every 5] [--tls] [--seed 1]
 
-Every byte of streams and of plain answers, by FIN, RST, a clean end and a stall, in both ways in which each
-library reads a stream, through a whole gateway in this process. At every fifth byte once more with a
-second candidate: before any content it answers, afterwards the client is told. Behind each group an ordinary
-request succeeds, and descriptors, tasks and connections are what they were.
+Every byte of streams and of plain answers, by FIN, RST, a clean end, a stall, FIN inside a chunk, and the end
+of an answer that is delimited by closing; in both ways in which each library reads a stream, through a whole
+gateway in this process. At every fifth byte once more with a second candidate: before any content it answers,
+afterwards the client is told. Behind each group an ordinary request succeeds, and descriptors, tasks and
+connections are what they were.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import ssl
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,6 +23,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 from plano.chat.dialect import Dialect
 from tests.fault.baseline import unharmed
@@ -28,6 +33,7 @@ from tests.fault.official import PLAIN_CALLS, RAISED, STREAMING, Clients, Drive,
 from tests.large.cutting import WAYS, Cut, CutUpstream, Kind, config_of
 from tests.large.program import print_table, run
 from tests.wall.answers import PLAIN
+from tests.wall.authority import Authority
 from tests.wall.canary import WITNESS
 from tests.wall.gateway import gateway
 from tests.wall.upstream import ScriptedUpstream
@@ -104,18 +110,31 @@ class Setting:
 
     at_once: int
     silence_s: float
+    authority: Authority | None = None
+    """Whose certificates the upstreams have; None: they speak without TLS."""
+    certificate: Path | None = None
+    """The authority's own, as a file."""
+
+    def upstream_tls(self) -> ssl.SSLContext | None:
+        return None if self.authority is None else self.authority.serving()
+
+    def config(self, group: Group, first: str, second: str) -> dict[str, Any]:
+        # Only where it is what ends an answer: on a busy machine a short one might end a good one.
+        limits = {"silence_s": f"{self.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
+        others = [second] if group.with_another else []
+        config = config_of(first, *others, **limits)
+        if self.certificate is not None:
+            config["overrides"] = {"upstream_tls_ca_path": str(self.certificate)}
+        return config
 
 
 async def tally_of(group: Group, cuts: list[Cut], setting: Setting) -> Tally:
     """All cuts of a group at a gateway of their own, which must hold nothing afterwards."""
     tally = Tally()
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(CutUpstream())
-        second = await stack.enter_async_context(ScriptedUpstream())
-        # Only where it is what ends an answer: on a busy machine a short one might end a good one.
-        limits = {"silence_s": f"{setting.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
-        others = [second.url] if group.with_another else []
-        config = config_of(first.url, *others, **limits)
+        first = await stack.enter_async_context(CutUpstream(tls=setting.upstream_tls()))
+        second = await stack.enter_async_context(ScriptedUpstream(tls=setting.upstream_tls()))
+        config = setting.config(group, first.url, second.url)
         running = await stack.enter_async_context(gateway(config))
         await stack.enter_async_context(unharmed(running))
         async with official(running.url) as clients, asyncio.TaskGroup() as readers:
@@ -188,19 +207,22 @@ def _row(group: Group, tally: Tally) -> list[object]:
 
 
 async def main(options: argparse.Namespace) -> list[str]:
-    setting = Setting(options.at_once, options.silence_s)
     rng = random.Random(options.seed)
     began, rows, complaints = time.monotonic(), list[list[object]](), list[str]()
-    for group in groups(map(Dialect, options.dialect or Dialect)):
-        cuts = group.cuts(options.another_every if group.with_another else options.every, rng)
-        tally = await tally_of(group, cuts, setting)
-        rows.append(_row(group, tally))
-        complaints += [f"{group}: {each}" for each in tally.complaints]
+    with tempfile.TemporaryDirectory(prefix="plano-cuts-") as folder:
+        setting = Setting(options.at_once, options.silence_s)
+        if options.tls:
+            authority = Authority()
+            certificate = authority.write_pem(Path(folder) / "authority.pem")
+            setting = replace(setting, authority=authority, certificate=certificate)
+        for group in groups(map(Dialect, options.dialect or Dialect)):
+            cuts = group.cuts(options.another_every if group.with_another else options.every, rng)
+            tally = await tally_of(group, cuts, setting)
+            rows.append(_row(group, tally))
+            complaints += [f"{group}: {each}" for each in tally.complaints]
     totals = [sum(int(str(row[at])) for row in rows) for at in range(4, len(HEAD))]
     print_table(HEAD, [*rows, ["all", "", "", "", *totals]], words=3)
-    print(
-        f"seed {options.seed}, {time.monotonic() - began:.0f} s; descriptors, tasks and connections as before"
-    )
+    print(f"seed {options.seed}, {time.monotonic() - began:.0f} s")
     return complaints
 
 
@@ -209,6 +231,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--dialect", action="append", choices=[each.value for each in Dialect])
     parser.add_argument("--every", type=int, default=1, help="cut at every so many bytes")
     parser.add_argument("--another-every", type=int, default=5, help="the same with a second candidate")
+    parser.add_argument("--tls", action="store_true", help="the upstreams speak TLS")
     parser.add_argument("--at-once", type=int, default=48, help="requests under way")
     parser.add_argument("--silence-s", type=float, default=0.2, help="the limit that ends a stall")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))

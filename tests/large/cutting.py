@@ -7,6 +7,7 @@ itself, so every cut meets a first candidate that is well.
 from __future__ import annotations
 
 import json
+import ssl
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,8 +36,10 @@ WAYS = {
     "RST": "reset",
     "clean end": "clean end",
     "stall": "stall",
+    "FIN in a chunk": "FIN inside a chunk",
+    "closed": "closed, and delimited by that",
 }
-"""How an answer is cut, by its short name: `tests.fault.cuts` has all but the last."""
+"""How an answer is cut, by its short name: `tests.fault.cuts` has all but the stall."""
 STAND_INS = ("second", "third")
 _MARK = "cut-"
 
@@ -90,8 +93,8 @@ class Cut:
 class CutUpstream(ScriptedUpstream):
     """Cuts the answers to those that were announced; the others are good."""
 
-    def __init__(self) -> None:
-        super().__init__(otherwise=self._next)
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(otherwise=self._next, tls=tls)
         self._cuts: dict[str, Cut] = {}
         self.asked: Counter[int] = Counter()
         """How many requests there were for each cut: more than one is paid for twice."""
