@@ -21,6 +21,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NOTHING = msgspec.Raw(b"")
 """The value of an absent member."""
 
+MOST_TOKENS = 10**12
+"""Of one count. No answer has had a thousandth of it, and a number of hundreds of digits has no price: more
+is a mistake of whoever counted."""
+
 _LONGEST_NULL = 4
 """No object or text that says anything is shorter than this; null, {} and "" are not longer."""
 
@@ -76,10 +80,10 @@ def fields(found: object) -> dict[str, object]:
 
 
 def count(found: object) -> int | None:
-    """A number of tokens: whole and not negative."""
+    """A number of tokens: whole, not negative and not beyond all measure."""
     if type(found) is float and found.is_integer():
         found = int(found)
-    return found if type(found) is int and found >= 0 else None
+    return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
 
 
 def is_json(body: bytes) -> bool:

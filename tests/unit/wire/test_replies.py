@@ -121,7 +121,18 @@ def test_odd_types_are_unknown_and_never_a_failure(dialect: Dialect, document: d
     assert isinstance(read(dialect, document), ReplyFacts)
 
 
-TOKENS = st.none() | st.integers(0, 10**9)
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("mistaken", [-1, "7", 1.5, 10**12 + 1, 10**400])
+def test_a_count_that_cannot_be_one_is_unknown(dialect: Dialect, mistaken: object) -> None:
+    """An answer costs its tokens times a price, and a number of four hundred digits has no product with one:
+    what a provider miscounts must fail neither the request nor the account of its key."""
+    of_chat = {"prompt_tokens": 3, "completion_tokens": mistaken}
+    of_others = {"input_tokens": 3, "output_tokens": mistaken}
+
+    assert read(dialect, {"usage": {**of_chat, **of_others}}).usage == Usage(input_tokens=3)
+
+
+TOKENS = st.none() | st.integers(0, 10**13)
 
 
 @given(

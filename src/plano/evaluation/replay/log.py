@@ -109,6 +109,7 @@ class LogFile:
         """What the line holds, or what is wrong with it."""
         try:
             _members(line)
+            line.decode()  # what the decoder skips it does not look at
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return in_words(error)
         try:
@@ -118,9 +119,9 @@ class LogFile:
         at = read.time if isinstance(read.time, float) else _seconds(read.time)
         if not isfinite(at) or not 0 <= at < 1e11:
             return f"time: expected seconds since 1970, or a date; found {at:g}"
-        candidate = self._candidate(read)
+        candidate = self._candidate(read) or None  # an empty name is none
         chosen = read.chosen or candidate
-        if candidate is None and chosen is None:
+        if not chosen:
             return (
                 "expected 'candidates', 'chosen', or a 'route' or 'requested' that names a model; found none"
             )
@@ -133,8 +134,8 @@ class LogFile:
             number,
             None if read.session is None else str(read.session),
             at,
-            model(candidate or chosen or ""),
-            model(chosen or ""),
+            model(candidate or chosen),
+            model(chosen),
             is_routed=candidate is not None,
             is_user_turn=read.is_user_turn,
             has_failed=read.status is not None and not 200 <= read.status < 300,
