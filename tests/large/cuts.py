@@ -158,10 +158,10 @@ async def _read_all(
 ) -> None:
     for cut in left:
         upstream.announce(cut)
-        take(cut, await _outcome(group.drive, replace(clients, models={cut.dialect: cut.model})))
+        take(cut, await outcome_of(group.drive, replace(clients, models={cut.dialect: cut.model})))
 
 
-async def _outcome(drive: Drive, clients: Clients) -> str:
+async def outcome_of(drive: Drive, clients: Clients) -> str:
     try:
         return await drive(clients)
     except RAISED:
