@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from plano.catalog.gateway_keys import GatewayKey
 from plano.catalog.names import ModelId
 from plano.catalog.prices import Price
+from plano.chat.usage import Usage
 from plano.errors import KeyExhausted, Unauthenticated
 from plano.exchange.ports import Recorder
 from plano.exchange.record import ExchangeRecord
@@ -79,16 +80,18 @@ class Gate:
         """The request has ended; nothing happens for one that was not admitted."""
         admitted = self._admitted.pop(id(record), None)
         if admitted is not None:
-            meter, usage = admitted[0], record.usage
-            tokens = 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
-            record.usd = self._usd(record)
-            meter.end(tokens, record.usd)
+            tokens, record.usd = self._charge(record)
+            admitted[0].end(tokens, record.usd)
 
-    def _usd(self, record: ExchangeRecord) -> float | None:
-        if record.chosen is None or record.usage is None:
-            return None
-        price = self._prices(record.chosen)
-        return None if price is None else cost_usd(record, price)
+    def _charge(self, record: ExchangeRecord) -> tuple[int, float | None]:
+        """Tokens and money, of attempts that failed and were counted nevertheless, too."""
+        tokens, usd = 0, None
+        for model, usage in _counted(record):
+            tokens += (usage.input_tokens or 0) + (usage.output_tokens or 0)
+            price = self._prices(model)
+            if price is not None:
+                usd = (usd or 0.0) + cost_usd(usage, price)
+        return tokens, usd
 
 
 class SettlingRecorder:
@@ -103,11 +106,17 @@ class SettlingRecorder:
         self._recorder.record(record)
 
 
-def cost_usd(record: ExchangeRecord, price: Price) -> float:
-    """What the answer has cost at list prices; cached input, where its price is not known, as any other."""
-    usage = record.usage
-    if usage is None:
-        return 0.0
+def _counted(record: ExchangeRecord) -> Iterator[tuple[ModelId, Usage]]:
+    """Who has counted what."""
+    for attempt in record.failed:
+        if attempt.usage is not None:
+            yield attempt.model, attempt.usage
+    if record.chosen is not None and record.usage is not None:
+        yield record.chosen, record.usage
+
+
+def cost_usd(usage: Usage, price: Price) -> float:
+    """What an answer has cost at list prices; cached input, where its price is not known, as any other."""
     read, written = usage.cache_read_tokens or 0, usage.cache_creation_tokens or 0
     fresh = max(0, (usage.input_tokens or 0) - read - written)
     ordinary = price.input_usd_per_mtok

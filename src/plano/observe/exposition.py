@@ -27,6 +27,7 @@ from plano.observe import vocabulary as words
 from plano.observe.distribution import Distribution
 from plano.observe.failure_counts import FailureCounts
 from plano.observe.gauges import Gauges
+from plano.observe.key_counts import KeyCounts
 from plano.observe.metrics import CODES, STEPS, Cell, Snapshot
 from plano.observe.routing_counts import RoutingCounts
 from plano.observe.upkeep import Upkeep
@@ -66,6 +67,7 @@ class _Families(Collector):
         yield _counter(words.ATTEMPTS, {(): sum(cell.attempts for cell in cells)})
         yield from _failures(failures, self._snapshot.routing)
         yield from _routing(self._snapshot.routing)
+        yield from _keys(self._snapshot.keys)
         yield from _gauges(self._snapshot.gauges)
         yield from _upkeep(self._snapshot.upkeep)
         yield _gauge(words.IN_FLIGHT, {(): self._snapshot.in_flight})
@@ -97,7 +99,15 @@ def _upkeep(upkeep: Upkeep) -> Iterator[Metric]:
     yield _counter(words.RELOADS, _each_of(words.RELOAD_OUTCOMES, upkeep.reloads))
     yield _counter(words.RESTARTS, _each_of(words.RESTART_REASONS, upkeep.restarts))
     yield _counter(words.LOOP_BLOCKED, {(): upkeep.loop_blocked})
+    yield _counter(words.KEYS_UNTOLD, {(): upkeep.key_answers_untold})
     yield _counter(words.SESSION_LINES_DROPPED, {(): upkeep.session_lines_dropped})
+
+
+def _keys(counts: KeyCounts) -> Iterator[Metric]:
+    yield _counter(words.KEY_REQUESTS, counts.requests)
+    yield _counter(words.KEY_TOKENS, counts.tokens)
+    yield _counter(words.KEY_COST, {(key,): usd for key, usd in counts.usd.items()})
+    yield _counter(words.KEY_ALONE, {(key,): count for key, count in counts.alone.items()})
 
 
 def _routing(counts: RoutingCounts) -> Iterator[Metric]:
@@ -116,6 +126,7 @@ def _gauges(gauges: Gauges) -> Iterator[Metric]:
     sessions = gauges.affinity_sessions
     yield _gauge(words.AFFINITY_DEGRADED, {(): gauges.affinity_degraded})
     yield _gauge(words.AFFINITY_SESSIONS, {} if sessions is None else {(): sessions})
+    yield _gauge(words.KEYS_DEGRADED, {(): gauges.keys_degraded})
     yield _gauge(words.RESTING_NOW, {(): gauges.candidates_resting})
     yield _gauge(words.LOOP_BLOCKED_LONGEST, {(): gauges.loop_blocked_longest_s})
     last = gauges.last_reload
@@ -131,7 +142,7 @@ def _gauge(family: words.Family, values: Mapping[Labels, float]) -> Metric:
     return metric
 
 
-def _counter(family: words.Family, counts: Mapping[Labels, int]) -> Metric:
+def _counter(family: words.Family, counts: Mapping[Labels, float]) -> Metric:
     metric = CounterMetricFamily(family.name, family.help, labels=family.labels)
     for labels, count in counts.items():
         metric.add_metric(labels, count)

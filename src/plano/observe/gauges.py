@@ -30,6 +30,8 @@ class Gauges(msgspec.Struct, frozen=True):
     """Since the worker began."""
     last_reload: LastReload | None = None
     """Known where the configuration is watched, which is not in each worker."""
+    keys_degraded: int = 0
+    """Workers that count by themselves what gateway keys have had."""
 
 
 NO_GAUGES = Gauges()
@@ -37,7 +39,7 @@ NO_GAUGES = Gauges()
 
 def together(readings: Iterable[Gauges]) -> Gauges:
     """Of several workers: counts add up, and of ages and times the worst is what somebody may decide by."""
-    degraded = resting = 0
+    degraded = resting = keys_degraded = 0
     longest_s = 0.0
     sessions: int | None = None
     ages: dict[str, float] = {}
@@ -45,10 +47,11 @@ def together(readings: Iterable[Gauges]) -> Gauges:
     for reading in readings:
         degraded += reading.affinity_degraded
         resting += reading.candidates_resting
+        keys_degraded += reading.keys_degraded
         longest_s = max(longest_s, reading.loop_blocked_longest_s)
         last_reload = reading.last_reload or last_reload
         if reading.affinity_sessions is not None:
             sessions = (sessions or 0) + reading.affinity_sessions
         for source, age_s in reading.quotes_age_s.items():
             ages[source] = max(age_s, ages.get(source, age_s))
-    return Gauges(degraded, sessions, ages, resting, longest_s, last_reload)
+    return Gauges(degraded, sessions, ages, resting, longest_s, last_reload, keys_degraded)

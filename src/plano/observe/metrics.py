@@ -20,6 +20,7 @@ from plano.exchange.record import ExchangeRecord
 from plano.observe.distribution import Distribution
 from plano.observe.failure_counts import MOST_TOKENS, STATUSES, FailureCounts
 from plano.observe.gauges import NO_GAUGES, Gauges, together
+from plano.observe.key_counts import KeyCounts
 from plano.observe.routing_counts import RoutingCounter, RoutingCounts
 from plano.observe.upkeep import Upkeep
 from plano.observe.vocabulary import (
@@ -88,6 +89,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     gauges: Gauges = NO_GAUGES
     failures: FailureCounts = msgspec.field(default_factory=FailureCounts)
     upkeep: Upkeep = msgspec.field(default_factory=Upkeep)
+    keys: KeyCounts = msgspec.field(default_factory=KeyCounts)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -107,13 +109,14 @@ def decode(data: bytes) -> Snapshot:
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     """The sum of several workers' counts."""
     cells: dict[Labels, Cell] = {}
-    routing, failures, upkeep = RoutingCounts(), FailureCounts(), Upkeep()
+    routing, failures, upkeep, keys = RoutingCounts(), FailureCounts(), Upkeep(), KeyCounts()
     readings: list[Gauges] = []
     in_flight = dropped = lost = 0
     for snapshot in snapshots:
         routing.add(snapshot.routing)
         failures.add(snapshot.failures)
         upkeep.add(snapshot.upkeep)
+        keys.add(snapshot.keys)
         readings.append(snapshot.gauges)
         in_flight += snapshot.in_flight
         dropped += snapshot.log_lines_dropped
@@ -121,7 +124,7 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
         for cell in snapshot.cells:
             cells.setdefault(cell.labels, Cell(cell.labels)).add(cell)
     gauges = together(readings)
-    return Snapshot(tuple(cells.values()), in_flight, dropped, lost, routing, gauges, failures, upkeep)
+    return Snapshot(tuple(cells.values()), in_flight, dropped, lost, routing, gauges, failures, upkeep, keys)
 
 
 def retired(snapshot: Snapshot) -> Snapshot:
@@ -135,20 +138,28 @@ _Facts = tuple[str | None, str | None, str | None, int | None, str | None]
 class Metrics:
     """The cells of one worker."""
 
-    __slots__ = ("_by_facts", "_by_labels", "_configured", "_failures", "_routing")
+    __slots__ = ("_by_facts", "_by_labels", "_configured", "_failures", "_keys", "_routing")
 
-    def __init__(self, configured: Iterable[ModelId], routing: RoutingCounter | None = None) -> None:
+    def __init__(
+        self, configured: Iterable[ModelId], routing: RoutingCounter | None = None, keys: Iterable[str] = ()
+    ) -> None:
         """`configured`: the ids of all declared models, `provider/*` for a wildcard; `routing` counts what
-        was said where somebody had to be asked, None: with no name known to it."""
+        was said where somebody had to be asked, None: with no name known to it; `keys`: the names of gateway
+        keys."""
         self._routing = routing or RoutingCounter()
         self._failures = FailureCounts()
+        self._keys = KeyCounts()
         self._configured: dict[str, str] = {}
         self._by_facts: dict[_Facts, Cell] = {}
         self._by_labels: dict[Labels, Cell] = {}
-        self.configure(configured)
+        self.configure(configured, keys=keys)
 
-    def configure(self, configured: Iterable[ModelId], routing: RoutingCounter | None = None) -> None:
-        """From now on these models are declared, and `routing` counts; what was counted stays."""
+    def configure(
+        self, configured: Iterable[ModelId], routing: RoutingCounter | None = None, keys: Iterable[str] = ()
+    ) -> None:
+        """From now on these models are declared, `keys` let in, and `routing` counts; what was counted
+        stays."""
+        self._keys.know(keys)
         self._configured = {model: model for model in configured}
         for model in self._configured:
             self._failures.fallbacks.setdefault(model, 0)
@@ -173,6 +184,8 @@ class Metrics:
                 self._routing.take(record)
             if record.failed or record.set_back or record.shed is not None:
                 self._failures.take(record, self._model)
+            if record.key is not None:
+                self._keys.take(record, record.key)
 
     def snapshot(
         self,
@@ -188,7 +201,7 @@ class Metrics:
         routing, failures = self._routing.counts, self._failures
         upkeep = upkeep or Upkeep()
         counted = Snapshot(
-            cells, in_flight, log_lines_dropped, records_lost, routing, gauges, failures, upkeep
+            cells, in_flight, log_lines_dropped, records_lost, routing, gauges, failures, upkeep, self._keys
         )
         return decode(encode(counted))
 

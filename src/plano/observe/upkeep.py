@@ -14,6 +14,8 @@ class Upkeep(msgspec.Struct):
     """Of workers, by reason."""
     loop_blocked: int = 0
     session_lines_dropped: int = 0
+    key_answers_untold: int = 0
+    """Whose tokens or money was not told where all workers count."""
 
     def add(self, other: Upkeep) -> None:
         for mine, others in ((self.reloads, other.reloads), (self.restarts, other.restarts)):
@@ -21,3 +23,4 @@ class Upkeep(msgspec.Struct):
                 mine[key] = mine.get(key, 0) + count
         self.loop_blocked += other.loop_blocked
         self.session_lines_dropped += other.session_lines_dropped
+        self.key_answers_untold += other.key_answers_untold

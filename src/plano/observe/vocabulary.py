@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
+from plano.errors import KeyLimit
 from plano.exchange.record import Shed
 from plano.routing.decision import Inability
 
@@ -151,6 +152,7 @@ STORE = "store"
 REASON = "reason"
 SOURCE = "source"
 VERSION = "version"
+KEY = "key"
 
 CHAT = "chat"
 """The one operation that is relayed today."""
@@ -179,6 +181,10 @@ LOOKUP_OUTCOMES = ("hit", "miss", "stale", "unavailable", "anew", "raced")
 UNBUDGETED = "unbudgeted"
 """Why a session has changed models where nobody counts what that costs."""
 SWITCH_REASONS = ("cheaper", "within_budget", "cold", "unknown_price", UNBUDGETED)
+
+ADMITTED = "admitted"
+KEY_OUTCOMES = (ADMITTED, *get_args(KeyLimit))
+"""Whether a request with a gateway key was let in, or which of the key's limits has turned it away."""
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
@@ -322,6 +328,37 @@ QUOTES_AGE = Family(
     "Since prices or latencies were last read from a source on the network.",
     (SOURCE,),
 )
+KEY_REQUESTS = Family(
+    "plano_key_requests_total",
+    "counter",
+    "Requests with a gateway key, by whether its limits let them in.",
+    (KEY, OUTCOME),
+)
+KEY_TOKENS = Family(
+    "plano_key_tokens_total", "counter", "Tokens of a gateway key's answers.", (KEY, TOKEN_TYPE)
+)
+KEY_COST = Family(
+    "plano_key_cost_usd_total",
+    "counter",
+    "What a gateway key's answers cost, where prices are known.",
+    (KEY,),
+)
+KEY_ALONE = Family(
+    "plano_key_requests_counted_alone_total",
+    "counter",
+    "Requests that a worker let in by what it knew itself, for Redis could not be asked.",
+    (KEY,),
+)
+KEYS_DEGRADED = Family(
+    "plano_keys_degraded",
+    "gauge",
+    "Workers that count by themselves what gateway keys have had, for Redis is in trouble.",
+)
+KEYS_UNTOLD = Family(
+    "plano_key_answers_untold_total",
+    "counter",
+    "Answers whose tokens or money Redis was not told before their window ended.",
+)
 IN_FLIGHT = Family("plano_requests_in_flight", "gauge", "Requests that have begun and not ended.")
 LOG_LINES_DROPPED = Family(
     "plano_log_lines_dropped_total", "counter", "Access-log lines that could not be written."
@@ -359,6 +396,12 @@ FAMILIES: tuple[Family, ...] = (
     AFFINITY_DEGRADED,
     AFFINITY_SESSIONS,
     QUOTES_AGE,
+    KEY_REQUESTS,
+    KEY_TOKENS,
+    KEY_COST,
+    KEY_ALONE,
+    KEYS_DEGRADED,
+    KEYS_UNTOLD,
     IN_FLIGHT,
     LOG_LINES_DROPPED,
     SESSION_LINES_DROPPED,

@@ -74,7 +74,9 @@ def test_every_family_is_read_back_in_the_form_that_was_asked_for(
     accept: str, content_type: str, read: Callable[[str], Iterable[Metric]]
 ) -> None:
     """One line that does not parse costs the whole scrape."""
-    well = answered(reasons=(judged("matched"),), failed=(failed(),))
+    well = answered(
+        reasons=(judged("matched"),), failed=(failed(),), key="research", usd=0.5, is_counted_alone=True
+    )
     records = well, bare(status=400, code="no_model")
     told, body = render(snapshot(*records), accept)
     families = {family.name: family for family in read(body.decode())}

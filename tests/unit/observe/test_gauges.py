@@ -24,13 +24,13 @@ def test_rests_are_added_the_longest_block_is_told_and_who_watches_the_file_tell
 
     told = together(
         [
-            Gauges(candidates_resting=1, loop_blocked_longest_s=2.5),
-            Gauges(candidates_resting=2, loop_blocked_longest_s=1.5),
+            Gauges(candidates_resting=1, loop_blocked_longest_s=2.5, keys_degraded=1),
+            Gauges(candidates_resting=2, loop_blocked_longest_s=1.5, keys_degraded=1),
             Gauges(last_reload=last),
         ]
     )
 
-    assert told == Gauges(candidates_resting=3, loop_blocked_longest_s=2.5, last_reload=last)
+    assert told == Gauges(candidates_resting=3, loop_blocked_longest_s=2.5, last_reload=last, keys_degraded=2)
 
 
 def test_what_nobody_knows_stays_unknown() -> None:

@@ -172,6 +172,10 @@ RECORDS = st.builds(
     set_back=st.integers(0, 2),
     preferred=st.sampled_from([None, CONFIGURED[0], ModelId("anthropic/claude")]),
     shed=st.sampled_from([None, "memory"]),
+    key=st.sampled_from([None, "research", "other"]),
+    key_limit=st.sampled_from([None, "tokens"]),
+    is_counted_alone=st.booleans(),
+    usd=st.none() | st.integers(0, 64).map(lambda parts: parts / 64),
     ended=st.integers(101 * 64, 300 * 64).map(lambda ticks: ticks / 64),
     usage=st.builds(
         Usage,
@@ -199,7 +203,7 @@ def test_merging_adds_what_is_not_in_cells_and_touches_no_part() -> None:
         log_lines_dropped=3,
         records_lost=4,
         gauges=Gauges(1, 5),
-        upkeep=Upkeep({"taken": 1}, {"died": 2}, 3, 4),
+        upkeep=Upkeep({"taken": 1}, {"died": 2}, 3, 4, 5),
     )
     before = encode(part)
 
@@ -207,7 +211,7 @@ def test_merging_adds_what_is_not_in_cells_and_touches_no_part() -> None:
 
     assert (merged.in_flight, merged.log_lines_dropped, merged.records_lost) == (4, 6, 8)
     assert merged.gauges == Gauges(2, 10)
-    assert merged.upkeep == Upkeep({"taken": 2}, {"died": 4}, 6, 8)
+    assert merged.upkeep == Upkeep({"taken": 2}, {"died": 4}, 6, 8, 10)
     assert (merged.cells[0].requests, encode(part)) == (2, before)
 
 
