@@ -21,7 +21,7 @@ import msgspec
 from plano import bootstrap
 from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
-from plano.cli import descriptors, signals
+from plano.cli import descriptors, signals, spare_memory
 from plano.cli.exits import ExitCode
 from plano.cli.standard_error import StandardError
 from plano.config.load import Configuration, ConfigurationInvalid
@@ -69,8 +69,13 @@ async def run_worker(
 ) -> None:
     """Serve until `stop`, then drain."""
     await gateway.listen(listening)
+    server = gateway.server
+    giving_back = asyncio.ensure_future(
+        spare_memory.give_back(lambda: len(server.connections), lambda: server.buffered_bytes)
+    )
     on_ready()
     await stop.asked.wait()
+    giving_back.cancel()
     cut_short = await gateway.stop(
         grace_s=0.0 if stop.leaves_idle else None, hurry=stop.hurry, others_accept=stop.others_accept
     )
