@@ -125,6 +125,9 @@ class ResponseReader:
         if status < 200:
             if status < 100 or status == 101:  # nobody asked for an upgrade
                 raise Garbage(f"{self._where} answered with status {status}; expected 200 to 999")
+            if self._framed and any(name in _FRAMING and value != b"0" for name, value in self._headers):
+                # It has none (RFC 9110 §15.2), which llhttp does not know: it would be told as content.
+                raise Garbage(f"{self._where} sent an interim answer with a body; expected none")
             self._is_1_1 = False  # what follows is to be looked at again
             return
         self._check_head(parser)

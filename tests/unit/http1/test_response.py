@@ -77,6 +77,11 @@ RESPONSES = [
         id="after interim answers, which are swallowed",
     ),
     pytest.param(
+        b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+        [ok(status=204), ("end", True)],
+        id="after an interim answer that says that it has no body",
+    ),
+    pytest.param(
         b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n", [ok((b"a", b"b"), status=204), ("end", True)], id="204"
     ),
     pytest.param(
@@ -118,6 +123,13 @@ BROKEN = [
     pytest.param(b"HTTP/1.1 2000 High\r\nContent-Length: 0\r\n\r\n", id="a status of four digits"),
     pytest.param(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="101"),
     pytest.param(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", id="101 without a protocol"),
+    pytest.param(
+        b"HTTP/1.1 103 Early Hints\r\nContent-Length: 2\r\n\r\nhi" + SIZED, id="an interim answer with a body"
+    ),
+    pytest.param(
+        b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n" + SIZED,
+        id="an interim answer with a body in chunks",
+    ),
     pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", id="bare LF"),
     pytest.param(LINE + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi", id="CL, then TE"),
     pytest.param(LINE + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nhi", id="TE, then CL"),
