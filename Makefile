@@ -65,9 +65,16 @@ test: $(VENV)/.installed-dev ## every test
 fault: $(VENV)/.installed-dev ## the fault tests alone
 	$(BIN)/pytest tests/fault $(ARGS)
 
+.fuzz-venv/.installed: requirements/run.lock requirements/fuzz.lock
+	@tools/make_venv.sh .fuzz-venv
+	@.fuzz-venv/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		$(addprefix -r ,$^)
+	@touch $@
+
 .PHONY: fuzz
-fuzz: $(VENV)/.installed-dev ## by hand: every property test, fresh seeds, many more examples
-	$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(ARGS)
+fuzz: $(VENV)/.installed-dev .fuzz-venv/.installed ## by hand: property tests with fresh seeds, then what coverage guides (ARGS: that alone)
+	$(if $(ARGS),,$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0)
+	PYTHONPATH=src .fuzz-venv/bin/python -m tests.fuzz $(ARGS)
 
 .PHONY: large
 large: $(VENV)/.installed-dev ## by hand: cuts at every byte, departures, faults and an outage, by the thousand
@@ -98,6 +105,7 @@ lock: | $(BIN)/pip-compile ## pin what pyproject.toml and requirements/*.in ask 
 	$(COMPILE) -o requirements/demo.lock requirements/demo.in
 	$(COMPILE) -o requirements/dev.lock requirements/dev.in
 	$(COMPILE) -o requirements/encoder.lock requirements/encoder.in
+	$(COMPILE) -o requirements/fuzz.lock requirements/fuzz.in
 
 .encoder-venv/.installed: requirements/encoder.lock
 	@tools/make_venv.sh .encoder-venv
@@ -114,4 +122,4 @@ kinds: $(VENV)/.installed-dev ## by hand: embed tools/build_kinds/kinds.txt agai
 
 .PHONY: clean
 clean: ## remove .venv and every cache
-	rm -rf $(VENV) .encoder-venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info
+	rm -rf $(VENV) .encoder-venv .fuzz-venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info

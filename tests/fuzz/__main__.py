@@ -25,6 +25,7 @@ from tests.fuzz.targets.every import EVERY
 SLOWEST_S = 20
 """One run that takes longer has failed."""
 _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_RAISED = re.compile(r"Uncaught Python exception: ===\n(.*)")
 _STARTS_AGAIN = '#!/bin/sh\nexec "{python}" -m tests.fuzz.guided "$0" {target} "$@"\n'
 
 
@@ -103,15 +104,11 @@ class Session:
     def _failure(self, told: subprocess.CompletedProcess[str]) -> str:
         if told.returncode == 0:
             return ""
-        lines = [
-            line
-            for line in told.stderr.splitlines()
-            if re.match(r"\w[\w.]*(Error|Exception|Invalid)\b", line)
-        ]
+        raised = _RAISED.search(told.stdout + told.stderr)
         inputs = [
             str(each) for kind in ("crash", "timeout", "oom") for each in self._folder.glob(f"{kind}-*")
         ]
-        return f"FAILED: {lines[0] if lines else told.stderr[-300:]} {' '.join(inputs)}"
+        return f"FAILED: {raised[1] if raised else f'exit code {told.returncode}'} {' '.join(inputs)}"
 
 
 def main(arguments: Sequence[str]) -> int:
