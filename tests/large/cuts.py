@@ -131,6 +131,15 @@ class Setting:
 async def tally_of(group: Group, cuts: list[Cut], setting: Setting) -> Tally:
     """All cuts of a group at a gateway of their own, which must hold nothing afterwards."""
     tally = Tally()
+    try:
+        await _fill(tally, group, cuts, setting)
+    except (AssertionError, TimeoutError) as error:
+        tally.complaints.append(f"afterwards: {error!r}")
+    tally.complaints += WITNESS.leaks()
+    return tally
+
+
+async def _fill(tally: Tally, group: Group, cuts: list[Cut], setting: Setting) -> None:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(CutUpstream(tls=setting.upstream_tls()))
         second = await stack.enter_async_context(ScriptedUpstream(tls=setting.upstream_tls()))
@@ -145,8 +154,6 @@ async def tally_of(group: Group, cuts: list[Cut], setting: Setting) -> Tally:
         _count_requests(tally, cuts, first, len(second.attempts))
         second.close_idle()
         first.close_idle()
-    tally.complaints += WITNESS.leaks()
-    return tally
 
 
 def _take(tally: Tally, whole: str, cut: Cut, got: str) -> None:

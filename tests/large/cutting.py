@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from tests.fault.cuts import (
 from tests.wall.answers import PLAIN
 from tests.wall.framing import RawRequest
 from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, UPSTREAM_KEY, listener
-from tests.wall.script import EVENT_STREAM, JSON, Head, Raw, Script, Stall
+from tests.wall.script import EVENT_STREAM, JSON, Head, Raw, Script, Stall, Step
 from tests.wall.upstream import ScriptedUpstream, good_for
 
 Kind = Literal["stream", "plain"]
@@ -42,6 +43,8 @@ WAYS = {
 """How an answer is cut, by its short name: `tests.fault.cuts` has all but the stall."""
 STAND_INS = ("second", "third")
 _MARK = "cut-"
+_STRIDE = 7919
+"""A prime that is larger than any piece: numbers that follow each other part far from each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Cut:
             # In one piece: what comes after a pause might come after the limit, on a busy machine.
             chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             return [Raw(Head(200, headers).wire() + chunk), Stall()]
-        return ENDINGS[WAYS[self.way]](data, headers)
+        return list(_in_two(ENDINGS[WAYS[self.way]](data, headers), self.number))
 
     def __str__(self) -> str:
         beside = "with another candidate" if self.with_another else "alone"
@@ -108,6 +111,16 @@ class CutUpstream(ScriptedUpstream):
             return good_for(request)
         self.asked[cut.number] += 1
         return cut.script
+
+
+def _in_two(script: Script, number: int) -> Iterator[Step]:
+    """What comes before the cut, in two pieces: where they part is another place for each number."""
+    for step in script:
+        if isinstance(step, Raw) and len(step.data) > 1:
+            part = 1 + number * _STRIDE % (len(step.data) - 1)
+            yield from (Raw(step.data[:part]), Raw(step.data[part:]))
+        else:
+            yield step
 
 
 def config_of(first: str, *others: str, **limits: str) -> dict[str, Any]:
