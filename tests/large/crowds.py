@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.large import slow_requests, stopped_readers
+from tests.large import scarce, slow_requests, stopped_readers
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +29,12 @@ def main(arguments: list[str]) -> int:
     stopped.add_argument(
         "--stall", type=float, default=20.0, metavar="S", help="client_stall_s; 60 s unless configured"
     )
+    few = commands.add_parser("scarce", help="more clients than there are descriptors for")
+    few.add_argument("--clients", type=int, default=1000)
+    few.add_argument("--descriptors", type=int, default=600, help="what the gateway may open")
     options = parser.parse_args(arguments)
+    if options.command == "scarce":
+        return asyncio.run(scarce.run(options.clients, options.descriptors))
     if options.command == "stopped-readers":
         return asyncio.run(stopped_readers.run(options.clients, options.stall))
     deadline_s = None if options.defaults else options.deadline

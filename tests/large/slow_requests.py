@@ -104,7 +104,8 @@ def _tell(crowd: Crowded) -> None:
     closed = f"{lasted[0]:.2f} to {lasted[-1]:.2f} s" if lasted else "never"
     print(
         f"slow {crowd.part:7} {len(crowd.senders)} clients, deadline {crowd.deadline_s:g} s: "
-        f"closed after {closed}, answers {dict(crowd.answers)}, {held.descriptors} descriptors, {held.rss_bytes >> 20} MiB"
+        f"closed after {closed}, answers {dict(crowd.answers)}, "
+        f"{held.descriptors} descriptors, {held.rss_bytes >> 20} MiB"
     )
     for name, load in (("alone", crowd.alone), ("beside", crowd.beside)):
         print(
