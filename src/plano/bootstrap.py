@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
+
 from plano.catalog.catalog import Catalog
 from plano.config.load import Configuration
 from plano.exchange.record import ExchangeRecord
@@ -27,6 +29,8 @@ from plano.observe.log_writer import DescriptorOutput, LogWriter
 from plano.observe.memory import MemoryLimit
 from plano.observe.metrics import Metrics, Snapshot
 from plano.observe.recording import InFlight, Recording
+from plano.observe.session_log import SessionLog
+from plano.observe.upkeep import Upkeep
 from plano.observe.watchdog import Watchdog
 from plano.routing.affinity import StoreState
 from plano.routing.ports import AffinityStore
@@ -82,10 +86,14 @@ class Gateway:
         self.state: Literal["starting", "ready", "draining", "stopped"] = "starting"
         self._alarms = Alarms(self._loop)
         self.in_flight = InFlight()
+        self._session_logs: list[SessionLog] = []
+        self._session_lines_dropped = 0
+        """By logs that are closed."""
         self._serving = Serving(configuration, catalog, alarms=self._alarms, environment=options.environment)
         self._replaced: dict[Serving, asyncio.Task[None]] = {}
         """Those whose requests have not all ended, each with who waits for that."""
         self._metrics = Metrics((model.id for model in catalog.models), self._serving.routing_counter())
+        self._opened(self._serving.session_log)
         self.recording = self._recording(options)
         self.limits = _within(options.most_connections, configuration.server_limits)
         app = self._serving.app(self.recording, self.is_ready)
@@ -112,6 +120,7 @@ class Gateway:
             call_later=self._loop.call_later,
             others=(_Told(self._learn), _Told(self._log_sessions)),
             gauges=self._gauges,
+            upkeep=self._upkeep,
         )
 
     # -- told to whoever serves at that moment
@@ -123,7 +132,21 @@ class Gateway:
         self._serving.log_sessions(records)
 
     def _gauges(self) -> Gauges:
-        return self._serving.gauges()
+        longest_s = self._watchdog.longest_s
+        return msgspec.structs.replace(self._serving.gauges(), loop_blocked_longest_s=longest_s)
+
+    def _upkeep(self) -> Upkeep:
+        dropped = self._session_lines_dropped + sum(log.dropped for log in self._session_logs)
+        return Upkeep(loop_blocked=self._watchdog.blocked, session_lines_dropped=dropped)
+
+    def _opened(self, log: SessionLog | None) -> None:
+        if log is not None and log not in self._session_logs:
+            self._session_logs.append(log)
+
+    def _closed(self, log: SessionLog | None) -> None:
+        if log is not None:
+            self._session_logs.remove(log)
+            self._session_lines_dropped += log.dropped
 
     # -- life
 
@@ -188,6 +211,7 @@ class Gateway:
         """One step: nothing runs between."""
         self.recording.flush()  # what has ended is told to whom it ended with
         self._serving = serving
+        self._opened(serving.session_log)
         self.limits = _within(self._options.most_connections, serving.configuration.server_limits)
         self._metrics.configure((model.id for model in serving.catalog.models), serving.routing_counter())
         app = serving.app(self.recording, self.is_ready)
@@ -205,7 +229,7 @@ class Gateway:
         del self._replaced[serving]
         others = [self._serving, *self._replaced]
         await serving.close(others)
-        await self._loop.run_in_executor(None, serving.close_log, LAST_WORDS_S, others)
+        self._closed(await self._loop.run_in_executor(None, serving.close_log, LAST_WORDS_S, others))
 
     async def _look_at(self, memory: MemoryLimit) -> None:
         """Shed larger bodies while memory is short."""
@@ -275,7 +299,7 @@ class Gateway:
             await serving.close(remaining[number:])
         self.recording.close()
         for number, serving in enumerate(remaining, 1):
-            serving.close_log(LAST_WORDS_S, remaining[number:])
+            self._closed(serving.close_log(LAST_WORDS_S, remaining[number:]))
 
 
 class _Told:

@@ -72,7 +72,7 @@ class Serving:
             context=context,
             before=None if before is None else before.deciding,
         )
-        self._session_log = _session_log(configuration, before)
+        self.session_log = _session_log(configuration, before)
         keys = gateway_keys(configuration, catalog)
         self._sharing = None if keys is None else self._shares(keys, before, lose)
         self._gate = None if keys is None else self._asks_for(keys, before)
@@ -146,8 +146,8 @@ class Serving:
     # -- what is told of it
 
     def log_sessions(self, records: Sequence[ExchangeRecord]) -> None:
-        if self._session_log is not None:
-            self._session_log.take(records)
+        if self.session_log is not None:
+            self.session_log.take(records)
 
     def routing_counter(self) -> RoutingCounter:
         """Counts under the names of this configuration."""
@@ -162,6 +162,7 @@ class Serving:
             affinity_degraded=int(store.state.status == "degraded"),
             affinity_sessions=len(store) if isinstance(store, MemoryStore) else None,
             quotes_age_s={each.name: each.age_s for each in states if each.age_s is not None},
+            candidates_resting=self.deciding.health.resting,
         )
 
     # -- life
@@ -183,11 +184,14 @@ class Serving:
         await self.deciding.close([other.deciding for other in others])
         await self._outward.close()
 
-    def close_log(self, timeout_s: float, others: Collection[Serving] = ()) -> None:
-        """Write out the log of sessions, unless one of the `others` goes on with it; blocks."""
-        log = self._session_log
-        if log is not None and all(other._session_log is not log for other in others):
-            log.close(timeout_s)
+    def close_log(self, timeout_s: float, others: Collection[Serving] = ()) -> SessionLog | None:
+        """Write out the log of sessions, unless one of the `others` goes on with it; blocks. The log that is
+        closed now; None: there is none."""
+        log = self.session_log
+        if log is None or any(other.session_log is log for other in others):
+            return None
+        log.close(timeout_s)
+        return log
 
 
 async def beforehand(configuration: Configuration, catalog: Catalog) -> ssl.SSLContext | None:
@@ -200,7 +204,7 @@ def _session_log(configuration: Configuration, before: Serving | None) -> Sessio
     if path is None:
         return None
     if before is not None and before.configuration.session_log_path == path:
-        return before._session_log
+        return before.session_log
     return SessionLog(LogWriter(AppendedFile(path), name="session-log"))
 
 

@@ -22,6 +22,8 @@ import msgspec
 
 from plano.observe import metrics
 from plano.observe.metrics import Snapshot
+from plano.observe.upkeep import Upkeep
+from plano.observe.vocabulary import DIED, ROLLED
 
 READY = b"r"
 COUNTS = b"c"
@@ -197,6 +199,7 @@ class Supervisor:
         self._places = [Place() for _ in range(count)]
         self._workers: set[Worker] = set()
         self._retired: list[Snapshot] = []
+        self._restarts: dict[str, int] = {}
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
         """Set when the first worker serves."""
@@ -243,7 +246,8 @@ class Supervisor:
                 group.create_task(worker.ask())
         # Looked at in one moment: who died meanwhile is among the retired, and not counted twice.
         living = [worker.counts for worker in self._workers if worker.counts is not None]
-        return metrics.merge([*self._retired, *living])
+        ours = Snapshot(upkeep=Upkeep(restarts=self._restarts))
+        return metrics.merge([*self._retired, *living, ours])
 
     async def reorder(self, orders: bytes) -> list[str]:
         """Other orders for every worker, and for those to come; what those say that do not carry them out."""
@@ -284,11 +288,15 @@ class Supervisor:
             return f"{await accompanying}; the one before it stays"
         place.successor = fresh, accompanying
         place.decided.set()
+        self._count_restart(ROLLED)
         old.tell(Ending.RETIRE)
         _, late = await asyncio.wait([until_it_ends], timeout=self.kill_after_s)
         if late:
             old.end(signal.SIGKILL)
         return ""
+
+    def _count_restart(self, reason: str) -> None:
+        self._restarts[reason] = self._restarts.get(reason, 0) + 1
 
     async def _keep(self, place: Place) -> None:
         """One place among the workers, filled again whenever it falls empty."""
@@ -305,6 +313,7 @@ class Supervisor:
                 continue
             if self._stopping.is_set():
                 return
+            self._count_restart(DIED)
             pause_s = backoff.pause_s(loop.time() - born)
             self._say(f"{ended}; another starts in {pause_s:g} s")
             with contextlib.suppress(TimeoutError):

@@ -8,7 +8,7 @@ import pytest
 
 from plano.chat.dialect import Dialect
 from tests.wall.answers import refusal
-from tests.wall.gateway import RunningGateway, config_at, gateway
+from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, RunningGateway, config_at, gateway
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.raw_client import RawClient
 from tests.wall.scraping import labels, samples, scraped
@@ -124,7 +124,7 @@ async def test_no_label_can_be_invented_by_a_client_or_a_provider() -> None:
             page = await scraped(running)
 
     assert labels(page) == before
-    assert before["gen_ai_request_model"] == {"openai/*", "xai/*", "openai/gpt-wall"}
+    assert before["gen_ai_request_model"] == {"openai/*", "xai/*", OPENAI_MODEL, ANTHROPIC_MODEL}
     assert "invented" not in page
     assert sum(samples(page, "plano_requests_total").values()) == 150
     assert samples(page, "plano_routes_total") == {'{route="_OTHER"}': 30}

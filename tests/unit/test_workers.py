@@ -15,6 +15,7 @@ import pytest
 
 from plano.bootstrap import bind
 from plano.observe.metrics import Cell, Labels, Snapshot, encode
+from plano.observe.upkeep import Upkeep
 from plano.workers import (
     COUNTS,
     FIRST_PAUSE_S,
@@ -123,6 +124,7 @@ async def test_workers_that_never_start_are_not_started_in_a_loop() -> None:
             for pause in ("0.1", "0.2", "0.4")
         ]
         assert not supervisor.is_ready()
+        assert (await supervisor.snapshot()).upkeep == Upkeep(restarts={"died": 3})
 
 
 async def test_a_command_that_cannot_be_run_is_told_and_tried_again() -> None:

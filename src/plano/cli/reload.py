@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from plano.catalog.build import load_catalog
 from plano.catalog.catalog import Catalog
 from plano.config.load import Configuration, ConfigurationInvalid
 from plano.config.texts import Texts
+from plano.observe.gauges import Gauges, LastReload
+from plano.observe.metrics import Snapshot
+from plano.observe.upkeep import Upkeep
+from plano.observe.vocabulary import REFUSED, TAKEN
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,19 +45,32 @@ class Reloaded:
 
 Marks = tuple[tuple[int, ...], ...]
 """What tells one state of the files from another."""
-Apply = Callable[[Reloaded], Awaitable[None]]
-"""Has it serve; returns when it does. Raises OSError when it cannot."""
+Apply = Callable[[Reloaded], Awaitable[bool]]
+"""Has it serve, and says whether it does in every process. Raises OSError when it cannot."""
 
 
 class Reloading:
     """Watches one file; whatever happens to it, the gateway has a configuration."""
 
-    def __init__(self, texts: Texts, apply: Apply, say: Callable[[str], None]) -> None:
-        """`texts`: what serves now."""
+    def __init__(
+        self,
+        texts: Texts,
+        apply: Apply,
+        say: Callable[[str], None],
+        today: Callable[[], float] = time.time,
+    ) -> None:
+        """`texts`: what serves now; `today`: seconds since 1970."""
         self._texts = texts
         self._apply = apply
         self._say = say
         self._asked = asyncio.Event()
+        self._today = today
+        self._outcomes: dict[str, int] = {}
+        self._last = LastReload(was_successful=True, succeeded_at=today())
+
+    def counts(self) -> Snapshot:
+        """What was read until now, and how that went."""
+        return Snapshot(gauges=Gauges(last_reload=self._last), upkeep=Upkeep(reloads=dict(self._outcomes)))
 
     def ask(self) -> None:
         """Read it again, changed or not."""
@@ -82,28 +100,34 @@ class Reloading:
         return was_asked
 
     async def _attempt(self, texts: Texts) -> None:
+        is_taken = False
         try:
-            await self._take(texts)
+            is_taken = await self._take(texts)
         except Exception:  # noqa: BLE001 - a defect in here must not end a gateway that serves
             _log.exception("a defect kept the configuration from being reloaded; %s", KEPT)
+        outcome = TAKEN if is_taken else REFUSED
+        self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
+        self._last = LastReload(is_taken, self._today() if is_taken else self._last.succeeded_at)
 
-    async def _take(self, texts: Texts) -> None:
+    async def _take(self, texts: Texts) -> bool:
+        """Whether it serves now."""
         try:
             configuration, catalog = await _aside(lambda: load_catalog(texts, os.environ))
         except ConfigurationInvalid as invalid:
             self._say(str(invalid))
             self._say(f"plano: the configuration was not reloaded; {KEPT}")
-            return
+            return False
         try:
-            await self._apply(Reloaded(texts, configuration, catalog))
+            is_everywhere = await self._apply(Reloaded(texts, configuration, catalog))
         except OSError as problem:
             self._say(f"plano: the configuration was not reloaded: {problem.strerror or problem}; {KEPT}")
-            return
+            return False
         self._texts = texts
         for warning in configuration.warnings:
             self._say(f"warning: {warning}")
         models, routes = len(catalog.models), len(catalog.routes)
         self._say(f"plano: reloaded {texts.source}: {_count(models, 'model')}, {_count(routes, 'route')}")
+        return is_everywhere
 
 
 def _marks(files: tuple[Path, ...]) -> Marks:

@@ -28,7 +28,9 @@ from plano.cli.standard_error import StandardError
 from plano.cli.worker import Orders, prepare, run_worker
 from plano.config.load import Configuration, ConfigurationInvalid, find
 from plano.config.texts import Texts
+from plano.observe import metrics
 from plano.observe.access_log import LogFormat
+from plano.observe.metrics import Snapshot
 from plano.server.admin import Render
 from plano.serving import beforehand
 from plano.workers import Supervisor
@@ -113,6 +115,10 @@ def _flags() -> list[str]:
     return [] if str(Path.cwd()) in sys.path else ["-P"]
 
 
+def _with_reloads(snapshot: Snapshot, reloading: Reloading | None) -> Snapshot:
+    return snapshot if reloading is None else metrics.merge([snapshot, reloading.counts()])
+
+
 def _warn_of_descriptors(configuration: Configuration, say: Callable[[str], None]) -> None:
     limit = descriptors.raise_limit()
     allowed, wanted = descriptors.allowed_connections(limit), configuration.server_limits.max_connections
@@ -155,9 +161,10 @@ class _Start:
         stop = signals.Stop()
         gateway = prepare(self.configuration, self.catalog, self.orders)
 
-        async def apply(found: Reloaded) -> None:
+        async def apply(found: Reloaded) -> bool:
             await gateway.reload(found.configuration, found.catalog)
             self._changed(found)
+            return True
 
         reloading = self._reloading(apply)
         self._watch(
@@ -168,7 +175,7 @@ class _Start:
         )
 
         async def render(accept: str) -> tuple[str, bytes]:
-            return await bootstrap.render(gateway.recording.snapshot(), accept)
+            return await bootstrap.render(_with_reloads(gateway.recording.snapshot(), reloading), accept)
 
         async with self._admin(render, gateway.is_ready), self._while_serving() as begin:
 
@@ -190,13 +197,15 @@ class _Start:
             say=lambda text: self.say(f"plano: {text}"),
         )
 
-        async def apply(found: Reloaded) -> None:
+        async def apply(found: Reloaded) -> bool:
             await beforehand(found.configuration, found.catalog)
             orders = Orders(found.texts, self.orders.log_format)
-            for trouble in await supervisor.reorder(msgspec.msgpack.encode(orders)):
+            troubles = await supervisor.reorder(msgspec.msgpack.encode(orders))
+            for trouble in troubles:
                 self.say(f"plano: {trouble}; it goes on with the configuration that it has")
             self._changed(found)
             supervisor.kill_after_s = self._kill_after_s()
+            return not troubles
 
         reloading = self._reloading(apply)
         rolling = asyncio.Event()
@@ -208,7 +217,7 @@ class _Start:
         )
 
         async def render(accept: str) -> tuple[str, bytes]:
-            return await bootstrap.render(await supervisor.snapshot(), accept)
+            return await bootstrap.render(_with_reloads(await supervisor.snapshot(), reloading), accept)
 
         async with self._admin(render, supervisor.is_ready), self._while_serving() as begin:
             begin(self._announce_when_ready(supervisor))

@@ -126,7 +126,9 @@ class Connection(asyncio.Protocol):
     def _shed(self, transport: asyncio.Transport, *, linger: bool) -> None:
         """One connection too many."""
         self._reader.refuse(
-            "overloaded", "This gateway has as many connections open as it may; try again shortly."
+            "overloaded",
+            "This gateway has as many connections open as it may; try again shortly.",
+            lacks="connections",
         )
         if not linger:
             self.server.outbox.flush()

@@ -29,6 +29,9 @@ RefusalKind = Literal[
     "left",
 ]
 """What a client that `left` is told reaches nobody."""
+Lack = Literal["connections", "bodies", "memory"]
+"""What there is too little of, for a client that is told `overloaded`: connections, room for all bodies
+together, memory."""
 SMALL_PIECE = 4096
 """Body pieces below this are gathered: kept apart, chunks of one byte would cost forty times their text."""
 GATHERED_BYTES = 64 * 1024
@@ -57,6 +60,7 @@ class Refusal:
     """The peer's address, without the port."""
     broken_field: bytes = b""
     """The name, in lower case, of the field whose value could not be read; empty where it was not that."""
+    lacks: Lack | None = None
 
 
 class Request(msgspec.Struct, eq=False):
@@ -227,7 +231,9 @@ class RequestReader:
         if self.request is not None:
             self._expect_more(self.request, size)
 
-    def refuse(self, kind: RefusalKind, message: str, broken: bytes = b"") -> None:
+    def refuse(
+        self, kind: RefusalKind, message: str, broken: bytes = b"", *, lacks: Lack | None = None
+    ) -> None:
         """Read no further, drop what is held, and say so."""
         request = self.request
         started = request.started if request is not None else self._shared.now()
@@ -237,7 +243,7 @@ class RequestReader:
         if request is not None and self._target:
             method = request.method or self._parser.get_method().decode("ascii")
         self.release()
-        self._taker.refused(Refusal(kind, message, path, started, fields, method, self.client, broken))
+        self._taker.refused(Refusal(kind, message, path, started, fields, method, self.client, broken, lacks))
 
     def release(self) -> None:
         """Nothing more will be read: let go of the request that was."""
@@ -331,11 +337,15 @@ class RequestReader:
             self.refuse("body_too_large", body_too_large(shared.limits))
         elif shared.buffered_bytes > shared.limits.buffered_bodies_bytes:
             self.refuse(
-                "overloaded", "This gateway holds as many request bodies as it may; try again shortly."
+                "overloaded",
+                "This gateway holds as many request bodies as it may; try again shortly.",
+                lacks="bodies",
             )
         elif self._body_bytes > SMALL_BODY_BYTES and shared.is_short_of_memory:
             self.refuse(
-                "overloaded", "This gateway is short of memory for a request of this size; try again shortly."
+                "overloaded",
+                "This gateway is short of memory for a request of this size; try again shortly.",
+                lacks="memory",
             )
 
     def on_message_complete(self) -> None:

@@ -41,7 +41,11 @@ class Watchdog:
         self._report = report
         self._now = now
         self._beat = 0.0
-        self._reported_beat = self._reported_at = float("-inf")
+        self._counted_beat = self._reported_at = float("-inf")
+        self.blocked = 0
+        """How often the loop was held up."""
+        self.longest_s = 0.0
+        """The longest of these times, as far as was looked."""
         self._stopped = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._watched = 0
@@ -72,14 +76,19 @@ class Watchdog:
                 self.look(looked)
 
     def look(self, now: float) -> None:
-        """Report if the loop has been held up for long, once each time, and not too often."""
+        """Count each time that the loop is held up for long, and report it, but not too often."""
         beat = self._beat
         held_s = now - beat
-        if held_s < self._blocked_s or beat == self._reported_beat:
+        if held_s < self._blocked_s:
             return
+        self.longest_s = max(self.longest_s, held_s)
+        if beat == self._counted_beat:
+            return
+        self._counted_beat = beat
+        self.blocked += 1
         if now - self._reported_at < REPORT_EVERY_S:
             return
-        self._reported_beat, self._reported_at = beat, now
+        self._reported_at = now
         self._report(
             f"the event loop has been held up for {held_s:.1f} s, and every client with it; it is here:\n"
             f"{_stack_of(self._watched)}"

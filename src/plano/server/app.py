@@ -103,6 +103,7 @@ class App:
             started=refusal.started,
         )
         record.client_host = refusal.client
+        record.shed = refusal.lacks
         answer = problems.rendered(problem, refusal.path, record.request_id, refusal.fields)
         if not isinstance(problem, ClientLeft):
             record.bytes_out = len(answer[2])

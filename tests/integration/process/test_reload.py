@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.process.asking import CHAT, ask, body, held_stream, requests_counted
+from tests.integration.process.asking import CHAT, ask, body, get, held_stream, requests_counted
 from tests.integration.process.launch import FREE, children, launched, write
 from tests.integration.process.reloading import (
     INVALID,
@@ -29,6 +29,19 @@ WORKERS = pytest.mark.parametrize("workers", ["1", "2"])
 
 async def statuses(running: GatewayProcess, *models: str) -> list[int]:
     return [(await ask(running.port, model=model)).status for model in models]
+
+
+async def told_of_reloads(running: GatewayProcess) -> list[float]:
+    """How many were taken and refused, and whether the last was taken, as the metrics have it."""
+    page = (await get(running.admin_port, "/metrics")).body.decode()
+    rows = [row.rpartition(" ") for row in page.splitlines() if not row.startswith("#")]
+    figures = {name: float(value) for name, _, value in rows}
+    assert figures["plano_config_last_reload_success_timestamp_seconds"] > 1.7e9
+    return [
+        figures['plano_config_reloads_total{outcome="taken"}'],
+        figures['plano_config_reloads_total{outcome="refused"}'],
+        figures["plano_config_last_reload_successful"],
+    ]
 
 
 @WORKERS
@@ -77,10 +90,12 @@ async def test_one_that_is_invalid_changes_nothing(workers: str, tmp_path: Path)
     async with ScriptedUpstream() as upstream, edited(upstream, tmp_path, workers) as running:
         replace(tmp_path / "config.yaml", INVALID)
         said = await running.said(REFUSED)
-        kept = await statuses(running, "before")
+        kept, at_first = await statuses(running, "before"), await told_of_reloads(running)
         write(tmp_path, aliased(upstream, "after"))
         await running.said(RELOADED)
+        in_the_end = await told_of_reloads(running)
 
+        assert (at_first, in_the_end) == ([0, 1, 0], [1, 1, 1])
         assert (kept, await statuses(running, "before", "after")) == ([200], [404, 200])
         assert [line.split(":")[1] for line in said.splitlines() if line.startswith("config.yaml:")] == [
             "3",

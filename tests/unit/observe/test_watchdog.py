@@ -54,6 +54,21 @@ async def test_once_for_each_time_and_not_too_often() -> None:
     assert counts == [0, 1, 1, 1]
 
 
+async def test_each_time_is_counted_and_the_longest_is_known() -> None:
+    """Also those that are not reported any more."""
+    reports = Reports()
+    beats = [0.0]
+    watchdog = Watchdog(report=reports, now=lambda: beats[-1])
+    for beat, held_for in ((10.0, [0.5, 1.25, 2.5]), (20.0, [0.75]), (30.0, [1.5])):
+        beats.append(beat)
+        watchdog.start()
+        watchdog.stop()
+        for held_s in held_for:
+            watchdog.look(beat + held_s)
+
+    assert (watchdog.blocked, watchdog.longest_s, len(reports.texts)) == (2, 2.5, 1)
+
+
 async def test_a_later_block_is_told_when_the_last_is_long_past() -> None:
     """Another one, after a minute, is news."""
     reports = Reports()
