@@ -17,17 +17,15 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.routing import (
+from benchmarks.routing.measuring import Judge, given, one_turn
+from benchmarks.routing.public import (
     DRAWS,
     EXAMPLES,
     QUICK_DRAWS,
     ROUTES_DRAWN,
     SEED,
     Files,
-    Judge,
     Labelled,
-    given,
-    one_turn,
     read_arguments,
     route_sets,
 )

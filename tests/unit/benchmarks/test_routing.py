@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.routing import ROUTES_DRAWN, Files, Labelled, Row, dialogues, drawn, flat, route_sets
+from benchmarks.routing.measuring import Row, dialogues
+from benchmarks.routing.public import ROUTES_DRAWN, Files, Labelled, drawn, flat, route_sets
 from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName
 from plano.evaluation.accuracy import wilson

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.routing import ROUTES_DRAWN, Labelled
+from benchmarks.routing.public import ROUTES_DRAWN, Labelled
 from benchmarks.wordings import WORDINGS, Intents, Wording, lost, worth
 from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName

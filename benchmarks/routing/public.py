@@ -1,7 +1,5 @@
-"""How often the embedded router is right, on public data sets: `python -m benchmarks.routing`.
-
-It asks the router that ships, with its defaults, through the same objects as the gateway. The data are
-not part of the project: `--data` names a folder with them (docs/routing.md says which, and whose).
+"""The same router on public data sets, which are not part of the project: a folder with them is named
+(docs/routing.md says which they are, and whose).
 """
 
 from __future__ import annotations
@@ -9,29 +7,21 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.routing.measuring import Asked, Judge, Row, dialogues, given, one_turn, read_lines
 from plano.catalog.catalog import Route
 from plano.catalog.names import RouteName
 from plano.classifiers.embedded.judgement import THRESHOLD
 from plano.classifiers.embedded.router import EmbeddedRouter
-from plano.evaluation.accuracy import Accuracy, Outcome, Share, accuracy, clustered
+from plano.evaluation.accuracy import Share, clustered
 from plano.evaluation.calibration import Scored, fit
-from plano.evaluation.labelled import LabelledFile
-from plano.routing.reading import read
 from plano.routing.route_set import RouteSet
-from plano.routing.utterance import Utterance
 from plano.routing.verdict import Matched, NoneFits, Verdict
 
-DATA = Path(__file__).parents[2] / "shared" / "routing-data"
+DATA = Path(__file__).parents[3] / "shared" / "routing-data"
 SEED = 7
 ROUTES_DRAWN = 12
 DRAWS, QUICK_DRAWS = 20, 4
@@ -39,22 +29,6 @@ EXAMPLES = 3
 QUICK_LINES = 400
 SAME_STYLE = {"other-lang": "other-language", "oos": "out-of-scope"}
 """Styles of the gateway conversations that have two names."""
-READ_TOKENS = 8192
-"""The default of `orchestrator_model_context_length`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    share: Share
-    floor: float | None = None
-    """What it must reach; None: for the record only."""
-
-    @property
-    def is_met(self) -> bool:
-        return self.floor is None or self.share.accuracy >= self.floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +39,17 @@ class Labelled:
     gold: str | None
 
 
-Judge = Callable[[Sequence[Utterance], RouteSet], Verdict]
-
-
-def main() -> int:
-    arguments = _arguments()
-    began = time.monotonic()
-    router = EmbeddedRouter()
-    files = Files(arguments.data)
-    if arguments.training:
-        rows = list(measured_on_training(router.judge, files, quick=arguments.quick))
-    else:
-        rows = list(measured(router.judge, files, quick=arguments.quick))
-    router.close()
-    _show(rows, time.monotonic() - began, quick=arguments.quick)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([_document(row) for row in rows], indent=1), "utf-8")
-    # A quick look has too few lines to miss anything by.
-    return 0 if arguments.quick or all(row.is_met for row in rows) else 1
-
-
-def measured(judge: Judge, files: Files, *, quick: bool) -> Iterator[Row]:
-    """Every row, each as soon as it is known."""
+def measured(judge: Judge, files: Files, *, quick: bool, has_threshold: bool) -> Iterator[Row]:
+    """Every row, each as soon as it is known; `has_threshold`: it is the embedded router, whose threshold
+    can be fitted."""
     draws = QUICK_DRAWS if quick else DRAWS
     clinc, val = files.routes("clinc150"), files.labelled("clinc150_val")
     train = files.labelled("clinc150_train")
     yield Row("12 of CLINC150, zero-shot", drawn(judge, clinc, val, draws), 0.935)
     yield Row(f"12 of CLINC150, {EXAMPLES} examples", drawn(judge, clinc, val, draws, shown=train), 0.96)
     yield Row("150 of CLINC150, zero-shot", flat(judge, clinc, val, quick=quick), 0.80)
-    yield Row("in and out of scope, calibrated", calibrated(clinc, val, draws), 0.87)
+    if has_threshold:
+        yield Row("in and out of scope, calibrated", calibrated(clinc, val, draws), 0.87)
     yield Row("in and out of scope, by default", in_and_out(judge, clinc, val, draws))
     sgd = dialogues(judge, files.conversations("sgd_dev", quick=quick)).accuracy
     yield Row("SGD turns", sgd.turns, 0.77)
@@ -220,50 +176,6 @@ def _scored(line: Labelled, verdict: Verdict) -> Scored:
 # --- conversations ---
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The outcomes of a file, with what its lines say of themselves."""
-
-    outcomes: tuple[Outcome, ...]
-    said: tuple[dict[str, str], ...]
-
-    @property
-    def accuracy(self) -> Accuracy:
-        return accuracy(self.outcomes)
-
-    def by(self, what: str) -> dict[str, list[list[bool]]]:
-        """Right or not, by what the lines say under a name, and by conversation."""
-        found: dict[str, dict[str, list[bool]]] = {}
-        for outcome, said in zip(self.outcomes, self.said, strict=True):
-            turns = found.setdefault(said[what], {}).setdefault(outcome.conversation, [])
-            turns.append(outcome.gold == outcome.predicted)
-        return {name: list(conversations.values()) for name, conversations in found.items()}
-
-
-def dialogues(judge: Judge, lines: Iterable[tuple[Asked, dict[str, str]]]) -> Told:
-    """Every turn judged, in order, as a gateway would see them come."""
-    outcomes, said = [], []
-    for asked, more in lines:
-        began = time.perf_counter()
-        verdict = judge(asked.utterances, asked.routes)
-        took_ms = (time.perf_counter() - began) * 1e3
-        outcomes.append(Outcome(asked.conversation, asked.right_for(given(verdict)), given(verdict), took_ms))
-        said.append(more)
-    return Told(tuple(outcomes), tuple(said))
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    conversation: str
-    utterances: Sequence[Utterance]
-    golds: tuple[str | None, ...]
-    """Any of them is right."""
-    routes: RouteSet
-
-    def right_for(self, predicted: str | None) -> str | None:
-        return predicted if predicted in self.golds else self.golds[0]
-
-
 class Files:
     """The labelled files of a folder."""
 
@@ -283,19 +195,13 @@ class Files:
     def conversations(self, name: str, *, quick: bool) -> Iterator[tuple[Asked, dict[str, str]]]:
         """Whole conversations, read as the gateway reads a request, and the other members of each line."""
         path = self._folder / f"{name}.jsonl"
-        with path.open("rb") as lines, path.open("rb") as again:
-            turns = LabelledFile(
-                path.name, lines, RouteSet([]), partial(read, budget_tokens=READ_TOKENS)
-            ).turns()
-            beside = map(json.loads, again)
-            for number, (turn, line) in enumerate(zip(turns, beside, strict=True)):
+        with path.open("rb") as lines:
+            for number, (asked, more) in enumerate(read_lines(path.name, lines, ("set", "style"))):
                 if quick and number >= QUICK_LINES:
                     return
-                more = {key: line[key] for key in ("set", "style") if key in line}
                 if "style" in more:
                     more["style"] = SAME_STYLE.get(more["style"], more["style"])
-                golds = (turn.gold, *turn.also)
-                yield Asked(turn.conversation, turn.utterances, golds, turn.routes), more
+                yield asked, more
 
 
 def _route(name: str, description: str) -> Route:
@@ -311,69 +217,11 @@ def _sample(lines: Sequence[Labelled], most: int) -> list[Labelled]:
     return random.Random(SEED).sample(list(lines), min(most, len(lines)))
 
 
-def one_turn(text: str) -> tuple[Utterance, ...]:
-    return (Utterance("user", text),)
-
-
-def given(verdict: Verdict) -> str | None:
-    match verdict:
-        case Matched(route, _, _):
-            return route
-        case NoneFits():
-            return None
-        case unable:
-            raise SystemExit(unable.because)
-
-
-# --- what is printed ---
-
-
-def _show(rows: Sequence[Row], took_s: float, *, quick: bool) -> None:
-    table = Table(title="The embedded router" + (", a quick look" if quick else ""), title_justify="left")
-    table.add_column("")
-    for heading in ("n", "right", "95 %", "at least", ""):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        share = row.share
-        floor = "" if row.floor is None else f"{row.floor:.1%}"
-        met = "" if quick or row.floor is None else "met" if row.is_met else "MISSED"
-        between = f"{share.low * 100:.1f} to {share.high * 100:.1f}"
-        table.add_row(row.what, f"{share.n}", f"{share.accuracy:.1%}", between, floor, met)
-    console = Console(width=100)
-    console.print(table)
-    console.print(f"seed {SEED}; {took_s:.0f} s")
-
-
-def _document(row: Row) -> dict[str, object]:
-    share = row.share
-    return {
-        "what": row.what.strip(),
-        "n": share.n,
-        "accuracy": share.accuracy,
-        "low": share.low,
-        "high": share.high,
-        "floor": row.floor,
-    }
-
-
 def read_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line, with `--data`, a folder that is there, and `--quick`."""
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of labelled files")
     parser.add_argument("--quick", action="store_true", help="fewer draws and lines: a few seconds")
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
+    if not arguments.data.is_dir() and getattr(arguments, "on", "public") == "public":
         parser.error(f"{arguments.data}: expected a folder with the labelled files; name it by --data")
     return arguments
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.routing", description=__doc__)
-    parser.add_argument(
-        "--training", action="store_true", help="the training parts, which nothing was chosen by"
-    )
-    parser.add_argument("--json", type=Path, help="write the rows to this file too")
-    return read_arguments(parser)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
