@@ -33,7 +33,7 @@ async def run(clients: int, descriptors: int) -> int:
     print(
         f"{clients} clients and room for {descriptors} descriptors: answers {dict(answers)}, "
         f"{most} descriptors at the most, {complaints} tracebacks\n"
-        f"  healthy beside: {load.requests} requests, {load.errors} failed, {load.reconnects} connected anew; "
+        f"  healthy: {load.requests} requests, {load.errors} failed, {load.reconnects} connected anew, "
         f"afterwards {afterwards}"
     )
     shed_alone = answers.keys() == {408, 503} and answers.total() == clients
