@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.process.launch import FREE, launched, write
-from tests.wall.gateway import OPENAI_MODEL, config_at, listener
+from tests.wall.gateway import OPENAI_MODEL, Config, config_at, listener
 from tests.wall.process import GatewayProcess
 from tests.wall.upstream import ScriptedUpstream
 
@@ -29,10 +29,10 @@ def aliased(upstream: ScriptedUpstream, alias: str, **more: Any) -> dict[str, An
 
 @contextlib.asynccontextmanager
 async def edited(
-    upstream: ScriptedUpstream, folder: Path, workers: str = "1"
+    upstream: ScriptedUpstream, folder: Path, workers: str = "1", *, first: Config | None = None
 ) -> AsyncIterator[GatewayProcess]:
-    """A gateway on `config.yaml` in `folder`, which has the alias `before`."""
-    write(folder, aliased(upstream, "before"))
+    """A gateway on `config.yaml` in `folder`: `first`, or one that has the alias `before`."""
+    write(folder, first or aliased(upstream, "before"))
     async with launched("up", "config.yaml", *FREE, "--workers", workers, folder=folder) as running:
         await running.started()
         yield running
