@@ -89,10 +89,19 @@ class Gateway:
         self._session_logs: list[SessionLog] = []
         self._session_lines_dropped = 0
         """By logs that are closed."""
-        self._serving = Serving(configuration, catalog, alarms=self._alarms, environment=options.environment)
+        self._key_answers_untold = 0
+        self._serving = Serving(
+            configuration,
+            catalog,
+            alarms=self._alarms,
+            environment=options.environment,
+            lose=self._lose_key_answers,
+        )
         self._replaced: dict[Serving, asyncio.Task[None]] = {}
         """Those whose requests have not all ended, each with who waits for that."""
-        self._metrics = Metrics((model.id for model in catalog.models), self._serving.routing_counter())
+        self._metrics = Metrics(
+            (model.id for model in catalog.models), self._serving.routing_counter(), self._serving.key_names
+        )
         self._opened(self._serving.session_log)
         self.recording = self._recording(options)
         self.limits = _within(options.most_connections, configuration.server_limits)
@@ -137,7 +146,14 @@ class Gateway:
 
     def _upkeep(self) -> Upkeep:
         dropped = self._session_lines_dropped + sum(log.dropped for log in self._session_logs)
-        return Upkeep(loop_blocked=self._watchdog.blocked, session_lines_dropped=dropped)
+        return Upkeep(
+            loop_blocked=self._watchdog.blocked,
+            session_lines_dropped=dropped,
+            key_answers_untold=self._key_answers_untold,
+        )
+
+    def _lose_key_answers(self, count: int) -> None:
+        self._key_answers_untold += count
 
     def _opened(self, log: SessionLog | None) -> None:
         if log is not None and log not in self._session_logs:
@@ -196,6 +212,7 @@ class Gateway:
             environment=environment,
             context=context,
             before=before,
+            lose=self._lose_key_answers,
         )
         await self._loop.run_in_executor(None, serving.load)
         if self.state != "ready":
@@ -213,7 +230,9 @@ class Gateway:
         self._serving = serving
         self._opened(serving.session_log)
         self.limits = _within(self._options.most_connections, serving.configuration.server_limits)
-        self._metrics.configure((model.id for model in serving.catalog.models), serving.routing_counter())
+        self._metrics.configure(
+            (model.id for model in serving.catalog.models), serving.routing_counter(), serving.key_names
+        )
         app = serving.app(self.recording, self.is_ready)
         self.server.replace(
             app.handle,

@@ -105,6 +105,11 @@ class Serving:
             keys, before=gate, prices=prices, now=time.monotonic, today=time.time, sharing=self._sharing
         )
 
+    @property
+    def key_names(self) -> Sequence[str]:
+        """Of the keys that let somebody in."""
+        return [row.name for row in self.configuration.listener.keys or ()]
+
     def app(self, recorder: Recorder, is_ready: Callable[[], bool]) -> App:
         """Who answers."""
         settling = recorder if self._gate is None else SettlingRecorder(self._gate, recorder)
@@ -163,6 +168,7 @@ class Serving:
             affinity_sessions=len(store) if isinstance(store, MemoryStore) else None,
             quotes_age_s={each.name: each.age_s for each in states if each.age_s is not None},
             candidates_resting=self.deciding.health.resting,
+            keys_degraded=int(self._sharing is not None and self._sharing.state.status == "degraded"),
         )
 
     # -- life
