@@ -45,12 +45,12 @@ async def answered(port: int, wire: bytes) -> Told:
         return told(*await client.read_to_end())
 
 
-async def asked(port: int, dialect: Dialect, *, stream: bool) -> Told:
+async def asked(port: int, dialect: Dialect, *headers: str, stream: bool) -> Told:
     """One request on a connection of its own."""
-    return await answered(port, request(dialect, "connection: close", stream=stream))
+    return await answered(port, request(dialect, "connection: close", *headers, stream=stream))
 
 
-async def assert_healthy(port: int) -> None:
-    """A good answer to an ordinary request: whatever went before has done no harm."""
-    reply = await asked(port, Dialect.OPENAI_CHAT, stream=False)
+async def assert_healthy(port: int, *headers: str) -> None:
+    """A good answer to an ordinary request, with these header lines: whatever went before has done no harm."""
+    reply = await asked(port, Dialect.OPENAI_CHAT, *headers, stream=False)
     assert (reply.status, reply.body, reply.whole) == (200, PLAIN[Dialect.OPENAI_CHAT], True)

@@ -53,14 +53,14 @@ async def turns(count: int = 50) -> None:
 
 
 @contextlib.asynccontextmanager
-async def unharmed(running: RunningGateway) -> AsyncIterator[Held]:
-    """Whatever happens inside, an ordinary request succeeds afterwards, and nothing more is held
-    than before. The upstream must answer an ordinary request in both places."""
-    await assert_healthy(running.port)
+async def unharmed(running: RunningGateway, *headers: str) -> AsyncIterator[Held]:
+    """Whatever happens inside, an ordinary request (with these header lines) succeeds afterwards, and
+    nothing more is held than before. The upstream must answer an ordinary request in both places."""
+    await assert_healthy(running.port, *headers)
     await until(lambda: held(running).connections == 0)
     before = held(running)
     yield before
-    await assert_healthy(running.port)
+    await assert_healthy(running.port, *headers)
     try:
         await until(lambda: held(running) == before)
     except TimeoutError:
