@@ -14,7 +14,8 @@ from itertools import pairwise
 CUTS = 3
 """Places in which an input of `cut` is cut at most; each is one byte of it."""
 EVERYWHERE = 0xFF
-"""The first byte that says: byte by byte."""
+"""The first byte that says: byte by byte, or in this many equal pieces."""
+PIECES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Target:
     """What mutation may put in whole."""
     longest: int = 400
     """Bytes of an input, as a rule: runs cost in proportion."""
+    holds_json: bool = False
+    """Mutations of documents in it are worth trying, beside those of bytes."""
     hand_runs: int = 1_000_000
     """How many runs are asked for by hand; fewer where one takes milliseconds."""
 
@@ -38,7 +41,8 @@ def cut(data: bytes) -> tuple[bytes, list[bytes]]:
     places = data[0] % (CUTS + 1) if data else 0
     text = data[1 + places :]
     if data[:1] == bytes([EVERYWHERE]):
-        return text, [text[at : at + 1] for at in range(len(text))]
+        step = len(text) // PIECES + 1
+        return text, [text[at : at + step] for at in range(0, len(text), step)]
     where = sorted(place * len(text) // 256 for place in data[1 : 1 + places])
     pieces = [text[start:end] for start, end in pairwise([0, *where, len(text)])]
     return text, [piece for piece in pieces if piece]

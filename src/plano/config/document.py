@@ -24,6 +24,7 @@ from yaml.events import (
 )
 from yaml.resolver import Resolver
 
+from plano.config.environment import Filled
 from plano.config.problems import KeyPath, Place
 
 DEEPEST: Final = 32
@@ -32,7 +33,10 @@ MOST_VALUES: Final = 50_000
 """Values after aliases are filled in: about a thousand times a large configuration."""
 SHORTEST_SECRET: Final = 4
 """Less guards nothing, and would be found in every sentence."""
+SHORTEST_BEGINNING: Final = 12
+"""Of a value that a message cuts off: less of it may stand in any sentence, as `https://api` does."""
 
+_ENDS_OF_QUOTATIONS: Final = ("'", '"', "…")
 _TAG: Final = "tag:yaml.org,2002:"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER: Final = Resolver()
@@ -40,8 +44,8 @@ _CONSTRUCTOR: Final = SafeConstructor()
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Any] | dict[str, Any]
-Substitute = Callable[[str], tuple[str, str | None]]
-"""Fills in variables: the text, and what is wrong with it if anything is."""
+Substitute = Callable[[str], Filled]
+"""Fills in variables."""
 
 
 class Unreadable(Exception):
@@ -76,12 +80,18 @@ class Document:
     problems: list[tuple[Place, KeyPath, str]] = field(default_factory=list)
     substituted: dict[KeyPath, tuple[str, str]] = field(default_factory=dict)
     """Values that came, wholly or in part, from a variable: as written, and filled in."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Those variables: as written, and their values."""
 
     def conceal(self, message: str) -> str:
-        """`message` with what came from variables, which may be secret, as it was written."""
-        for written, filled in self.substituted.values():
-            if len(filled) >= SHORTEST_SECRET:
-                message = message.replace(filled, written)
+        """`message` with what came from variables, which may be secret, as it was written: whole values of
+        the file, and where only a part of one is told the variables in it, quoted or cut off."""
+        for written, filled in (*self.substituted.values(), *self.variables.items()):
+            for shown in (filled, repr(filled)[1:-1]):
+                if len(shown) >= SHORTEST_SECRET:
+                    message = message.replace(shown, written)
+        for written, value in self.variables.items():
+            message = _without_beginning(message, repr(value)[1:-1], written)
         return message
 
     def place_of(self, path: KeyPath) -> Place:
@@ -248,10 +258,12 @@ class _Expansion:
             return node.text
         value = _resolve(node)
         if isinstance(value, str) and "$" in value:
-            written, (value, problem) = value, self._substitute(value)
+            written, filled = value, self._substitute(value)
+            value = filled.text
             self._document.substituted[path] = (written, value)
-            if problem is not None:
-                self._problem(node.place, path, problem)
+            self._document.variables.update(filled.values)
+            if filled.problem is not None:
+                self._problem(node.place, path, filled.problem)
         return value
 
     def _refuse_tag(self, node: _Node, path: KeyPath, kind: str) -> None:
@@ -314,3 +326,12 @@ def _without(entries: list[tuple[_Node, _Node]], names: set[str]) -> list[tuple[
 def _place(event: Event) -> Place:
     mark = event.start_mark
     return Place(mark.line + 1, mark.column + 1) if mark else Place()
+
+
+def _without_beginning(message: str, secret: str, written: str) -> str:
+    """`message` without the longest beginning of a secret that stands at the end of a quotation."""
+    for end in range(len(secret) - 1, SHORTEST_BEGINNING - 1, -1):
+        for mark in _ENDS_OF_QUOTATIONS:
+            if secret[:end] + mark in message:
+                return message.replace(secret[:end] + mark, written + mark)
+    return message

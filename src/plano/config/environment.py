@@ -43,6 +43,17 @@ _VARIABLE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A text with its variables filled in."""
+
+    text: str
+    problem: str | None = None
+    """What is wrong when one is not set."""
+    values: tuple[tuple[str, str], ...] = ()
+    """What was filled in: each variable as it is written, and its value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Variables:
     """Where names are looked up."""
 
@@ -50,24 +61,26 @@ class Variables:
     dotenv: Mapping[str, str]
     """What the `.env` beside the file says; the environment comes first."""
 
-    def substitute(self, text: str) -> tuple[str, str | None]:
-        """`text` with its variables filled in, and what is wrong when one is not set."""
+    def substitute(self, text: str) -> Filled:
+        """`text` with its variables filled in."""
         unset: dict[str, None] = {}
+        values: list[tuple[str, str]] = []
 
         def value_of(match: re.Match[str]) -> str:
             if match["dollar"]:
                 return "$"
             name = match["name"] or match["braced"]
             value = self.environment.get(name, self.dotenv.get(name))
-            if match["default"] is not None:
-                return value or match["default"]
+            if not value and match["default"] is not None:
+                return match["default"]
             if value is None:
                 unset[name] = None
                 return match[0]
+            values.append((match[0], value))
             return value
 
         filled = _VARIABLE.sub(value_of, text)
-        return filled, _unset(list(unset)) if unset else None
+        return Filled(filled, _unset(list(unset)) if unset else None, tuple(values))
 
 
 def _unset(names: list[str]) -> str:

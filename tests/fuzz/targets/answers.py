@@ -174,9 +174,10 @@ TARGETS = (
         check_sse,
         uncut(b"".join(CHAT[2:4]), b"event: a\r\ndata: b\r\ndata: c\r\n\r\n: x\r\rid: 1\n\n"),
         STREAM_WORDS[:9],
+        200,
     ),
     *(
-        Target(name, partial(check_stream, dialect), uncut(*_seeds), STREAM_WORDS, longest=600)
+        Target(name, partial(check_stream, dialect), uncut(*_seeds), STREAM_WORDS, 800, holds_json=True)
         for name, dialect, _seeds in (
             ("chat_stream", Dialect.OPENAI_CHAT, (b"".join(CHAT[1:4]), b"".join(CHAT[4:]))),
             ("messages_stream", Dialect.ANTHROPIC_MESSAGES, (b"".join(MESSAGES[:2]), b"".join(MESSAGES[3:]))),
@@ -187,7 +188,13 @@ TARGETS = (
             ),
         )
     ),
-    Target("reply", check_reply, tuple(json.dumps(each).encode() for each in REPLIES), STREAM_WORDS[9:]),
+    Target(
+        "reply",
+        check_reply,
+        tuple(json.dumps(each).encode() for each in REPLIES),
+        STREAM_WORDS[9:],
+        holds_json=True,
+    ),
     Target(
         "compressed",
         check_compressed,

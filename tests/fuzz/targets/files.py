@@ -202,8 +202,8 @@ TARGETS = (
         CONFIGURATIONS,
         tuple(odd.encode("utf-8", "replace") for odd in ODD if odd),
         500,
-        100_000,
+        hand_runs=100_000,
     ),
-    Target("session_log", check_session_log, LOG, LOG_WORDS),
-    Target("labelled", check_labelled, LABELS, LABEL_WORDS),
+    Target("session_log", check_session_log, LOG, LOG_WORDS, holds_json=True),
+    Target("labelled", check_labelled, LABELS, LABEL_WORDS, 500, holds_json=True),
 )

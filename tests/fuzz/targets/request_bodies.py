@@ -242,12 +242,26 @@ ROUTE_WORDS = (
 
 TARGETS = (
     *(
-        Target(name, partial(check_request, dialect), tuple(map(written, seeds)), JSON + KEYS)
+        Target(
+            name,
+            partial(check_request, dialect),
+            tuple(map(written, seeds)),
+            JSON + KEYS,
+            700,
+            holds_json=True,
+        )
         for name, dialect, seeds in (
             ("chat_request", Dialect.OPENAI_CHAT, CHATS),
             ("messages_request", Dialect.ANTHROPIC_MESSAGES, MESSAGES),
             ("responses_request", Dialect.OPENAI_RESPONSES, RESPONSES),
         )
     ),
-    Target("inline_routes", check_inline_routes, tuple(map(written, INLINE)), JSON + ROUTE_WORDS),
+    Target(
+        "inline_routes",
+        check_inline_routes,
+        tuple(map(written, INLINE)),
+        JSON + ROUTE_WORDS,
+        700,
+        holds_json=True,
+    ),
 )

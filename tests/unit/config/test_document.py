@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plano.config.document import MOST_VALUES, Document, Unreadable, read_document
+from plano.config.environment import Filled
 from plano.config.problems import Place
 
 
 def read(text: str) -> Document:
-    return read_document(text, lambda value: (value, None))
+    return read_document(text, Filled)
 
 
 def test_a_value_and_its_key_know_their_places() -> None:
@@ -111,3 +112,25 @@ def test_whatever_is_written_is_data_or_unreadable(text: str) -> None:
         places = [unreadable.place]
 
     assert all(place.line >= 1 and place.column >= 1 for place in places)
+
+
+@pytest.mark.parametrize(
+    ("message", "concealed"),
+    [
+        pytest.param("got 'a-secret-of-20-bytes'", "got '$KEY'", id="a variable alone"),
+        pytest.param("got 'https://h/a-secret-of-20-bytes'", "got 'https://h/$KEY'", id="the whole value"),
+        pytest.param("got 'h/a-secret-of-20-bytes'", "got 'h/$KEY'", id="a part of the value"),
+        pytest.param("got 'h/a-secret-of-20'", "got 'h/$KEY'", id="cut off"),
+        pytest.param("got 'h/a-secret-of-20…'", "got 'h/$KEY…'", id="cut off, with a mark"),
+        pytest.param('it\'s a "quote\\n"', 'it\'s a "quote\\n"', id="as it stands"),
+        pytest.param("got 'a\\nb\\nc'", "got '${LINES}'", id="as Python quotes it"),
+    ],
+)
+def test_what_came_from_a_variable_is_told_as_it_was_written(message: str, concealed: str) -> None:
+    """Whichever part of a value a message quotes, and however it cuts it: keys come in variables."""
+    values = {"$KEY": "a-secret-of-20-bytes", "${LINES}": "a\nb\nc"}
+    document = Document(
+        substituted={("base_url",): ("https://h/$KEY", "https://h/a-secret-of-20-bytes")}, variables=values
+    )
+
+    assert document.conceal(message) == concealed

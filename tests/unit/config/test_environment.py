@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plano.config.environment import Variables, read_dotenv
+from plano.config.environment import Filled, Variables, read_dotenv
 
 VARIABLES = Variables({"KEY": "from the environment", "EMPTY": ""}, {"KEY": "from .env", "ONLY": "beside"})
 
@@ -25,12 +25,14 @@ FILLED = [
 @pytest.mark.parametrize(("text", "filled"), FILLED)
 def test_names_are_filled_in(text: str, filled: str) -> None:
     """What is no variable stays as it was written."""
-    assert VARIABLES.substitute(text) == (filled, None)
+    substituted = VARIABLES.substitute(text)
+
+    assert (substituted.text, substituted.problem) == (filled, None)
 
 
 def test_every_unset_name_is_told() -> None:
     """One at a time would take as many runs as there are keys."""
-    _, problem = VARIABLES.substitute("$GONE ${AWAY} $GONE $KEY")
+    problem = VARIABLES.substitute("$GONE ${AWAY} $GONE $KEY").problem
 
     assert problem is not None
     assert problem.startswith("GONE, AWAY are not set")
@@ -40,7 +42,7 @@ def test_a_value_is_not_substituted_again() -> None:
     """A key with a dollar sign in it is a key, not a recipe."""
     variables = Variables({"KEY": "$OTHER"}, {})
 
-    assert variables.substitute("$KEY") == ("$OTHER", None)
+    assert variables.substitute("$KEY") == Filled("$OTHER", None, (("$KEY", "$OTHER"),))
 
 
 def test_dotenv_takes_what_shells_write() -> None:
