@@ -293,7 +293,8 @@ class Exchange:
         ask.record.begin_again(candidate.id, candidate.model.provider)
         ask.lines = errand.lines + way.lines + attempts_line(ask.record.attempts)
         errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
-        errand.call = self._call(ask, head, candidate, is_last=command.is_last)
+        is_last = command.is_last or self._is_only_one_well(way)
+        errand.call = self._call(ask, head, candidate, is_last=is_last)
         errand.probe = self._health.tried(candidate)
 
     async def give_up(self, errand: Errand, error: BaseException) -> None:
@@ -340,7 +341,8 @@ class Exchange:
         ask.lines += way.lines
         errand.way = way
         errand.relay = self._relay(ask, head, way, errand.codec, errand.reply)
-        errand.call = self._call(ask, head, way.candidate, is_last=len(way.candidates) == 1)
+        is_last = len(way.candidates) == 1 or self._is_only_one_well(way)
+        errand.call = self._call(ask, head, way.candidate, is_last=is_last)
         record.phase = "connect"
         record.attempts = 1
 
@@ -351,6 +353,14 @@ class Exchange:
         if chosen is not None:
             record.chosen = chosen.id
             record.provider = chosen.model.provider
+
+    def _is_only_one_well(self, way: Way) -> bool:
+        """Whether all that could be asked after it rest: to leave it for one of them because it takes long
+        would be to leave the only one who may answer."""
+        if not self._health.is_troubled or self._health.is_resting(way.candidate):
+            return False
+        after = way.candidates[way.candidates.index(way.candidate) + 1 :]
+        return all(map(self._health.is_resting, after))
 
     def _call(self, ask: Ask, head: Head, candidate: Candidate, *, is_last: bool) -> Call:
         pieces, length = head.routed_to(candidate.upstream_model)
