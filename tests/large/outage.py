@@ -34,15 +34,16 @@ MOST_A_MINUTE = 1.2
 MOST_FOR_ONE = 3
 WELL_S = 2.0
 """Of load before the outage."""
-PATIENCE_S = "1s"
-"""What a first candidate that says nothing has (`first_byte_with_another_s`)."""
+SILENT = "is silent"
+PATIENCE = listener(first_byte_with_another_s="5s")
+"""For a first candidate that says nothing; any other run leaves the limit where it is."""
 
 HOW: Mapping[str, Script | None] = {
     "refuses": None,
     "resets": [Rst()],
     "fails": refusal(503, CHAT),
     "is busy": refusal(429, CHAT),
-    "is silent": [Stall()],
+    SILENT: [Stall()],
 }
 """What the first candidate does to every request."""
 
@@ -132,7 +133,7 @@ async def outage(options: argparse.Namespace) -> tuple[list[Answered], int, int]
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(FailingFirst())
         second = await stack.enter_async_context(Cuts())
-        limits = listener(first_byte_with_another_s=PATIENCE_S)
+        limits = PATIENCE if options.how == SILENT else {}
         running = await stack.enter_async_context(gateway(config_of(first.url, second.url, **limits)))
 
         def is_over() -> bool:
