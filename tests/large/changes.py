@@ -48,6 +48,8 @@ from tests.wall.upstream import ScriptedUpstream
 MARK = "x-configuration"
 FIRST = "first"
 ANSWERED_WITHIN_S = 20.0
+PATIENCE_S = 120.0
+"""A rolling restart starts two processes and drains two, on a machine that is busy with all this."""
 MOST_TOLD = 10
 """Troubles that are printed."""
 
@@ -148,15 +150,15 @@ async def reload(
             tally.marks.append(f"c{number}")
             write(folder, marked(upstream, tally.marks[-1]))
         running.signal(signal.SIGHUP)
-        await said_again(running, RELOADED, len(tally.marks) - 1)
-        await said_again(running, REFUSED, refused)
+        await said_again(running, RELOADED, len(tally.marks) - 1, within_s=PATIENCE_S)
+        await said_again(running, REFUSED, refused, within_s=PATIENCE_S)
         tally.taken = len(tally.marks) - 1
 
 
 async def restart(times: int, running: GatewayProcess) -> None:
     for number in range(1, times + 1):
         running.signal(signal.SIGUSR2)
-        await running.said(f"(?s)(?:{ROLLED}.*?){{{number}}}", within_s=120)
+        await said_again(running, ROLLED, number, within_s=PATIENCE_S)
 
 
 async def sweep(upstream: ScriptedUpstream, running: GatewayProcess, tally: Tally) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.integration.process.launch import FREE, launched, write
 from tests.wall.gateway import OPENAI_MODEL, Config, config_at, listener
-from tests.wall.process import GatewayProcess
+from tests.wall.process import START_S, GatewayProcess
 from tests.wall.upstream import ScriptedUpstream
 
 RELOADED = r"plano: reloaded "
@@ -38,9 +38,10 @@ async def edited(
         yield running
 
 
-async def said_again(running: GatewayProcess, pattern: str, times: int) -> None:
-    """Wait until standard error has `pattern` so many times."""
-    await running.said(f"(?s)(?:{pattern}.*?){{{times}}}")
+async def said_again(running: GatewayProcess, pattern: str, times: int, *, within_s: float = START_S) -> None:
+    """Wait until standard error has `pattern` so many times. Each is looked for behind the last and then
+    held on to: trying other combinations would double the work with each."""
+    await running.said(rf"(?s)\A(?>.*?{pattern}){{{times}}}", within_s=within_s)
 
 
 def times_said(running: GatewayProcess, pattern: str) -> int:
