@@ -13,6 +13,7 @@ from plano.catalog.names import ModelId, ProviderId, RouteName
 from plano.catalog.prices import any_priced
 from plano.catalog.providers import Provider, UnusableUrl, custom_provider, endpoints, known_providers
 from plano.catalog.sources import price_aliases
+from plano.catalog.unpriced import unpriced_ceilings
 from plano.chat.dialect import Dialect
 from plano.config.configuration import Configuration, FilePath, NameAt, ProviderRow, RouteRow
 from plano.config.load import from_environment, read
@@ -74,6 +75,9 @@ class _Linking:
             self._warn(("routing", "router_prompt"), "no effect: there is no served router model to ask")
         for path, message in faults_of_keys(self.configuration, named, self._is_lost):
             self._wrong(path, message)
+        if not self.problems:
+            for path, message in unpriced_ceilings(self.configuration, named):
+                self._warn(path, message)
         return Catalog(models, aliases, routes, router_model, fallbacks)
 
     # --- models ---
