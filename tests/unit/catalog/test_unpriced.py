@@ -52,8 +52,8 @@ def test_models_whose_money_is_not_seen_are_named(tmp_path: Path, models: str, n
     (warning,) = warnings(tmp_path, models)
 
     assert warning.partition(" listeners[0].keys[0].max_usd_per_day: ")[2] == (
-        f"'research' may use models without a known price, which are not counted: {names}; leave them out of its "
-        "models, or limit its tokens"
+        f"'research' may use models without a known price, which are not counted: {names}; leave them out of "
+        "its models, or limit its tokens"
     )
 
 
