@@ -106,7 +106,8 @@ class Sharing:
         await self._windows.close()
         untold = sum(ledger.drop() for ledger in self._ledgers.values())
         if untold:
-            _log.warning("gateway keys: Redis was not told what %d answers have had", untold)
+            answers = "1 answer has" if untold == 1 else f"{untold} answers have"
+            _log.warning("gateway keys: Redis was not told what %s had", answers)
 
     async def _tell(self) -> None:
         while True:
