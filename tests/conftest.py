@@ -81,7 +81,13 @@ logging.getLogger().addHandler(Listener(WITNESS))
 
 @pytest.fixture(autouse=True)
 def tells_no_secret() -> Iterator[None]:
-    """Fails a test in which a key was seen anywhere but upstream; see `tests.wall.canary`."""
+    """Fails a test in which a key was seen anywhere but upstream, or a prompt anywhere but there and in the
+    body of an answer; see `tests.wall.canary`."""
     yield
     leaks = WITNESS.leaks()
     assert leaks == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was looked through in the whole run: a scan that nobody can see may have ended long ago."""
+    terminalreporter.write_line(WITNESS.summary())

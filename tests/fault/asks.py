@@ -8,6 +8,7 @@ from plano.chat.dialect import Dialect
 from plano.wire.dialects import DIALECTS
 from tests.fault.told import Told, told
 from tests.wall.answers import PLAIN
+from tests.wall.canary import PROMPT
 from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL
 from tests.wall.raw_client import RawClient
 
@@ -17,11 +18,11 @@ MODELS = {
     Dialect.ANTHROPIC_MESSAGES: ANTHROPIC_MODEL,
     Dialect.OPENAI_RESPONSES: OPENAI_MODEL,
 }
-_HI: list[object] = [{"role": "user", "content": "hi"}]
+_ASKED: list[object] = [{"role": "user", "content": PROMPT}]
 _BODIES: dict[Dialect, dict[str, object]] = {
-    Dialect.OPENAI_CHAT: {"messages": _HI},
-    Dialect.ANTHROPIC_MESSAGES: {"max_tokens": 64, "messages": _HI},
-    Dialect.OPENAI_RESPONSES: {"input": "hi"},
+    Dialect.OPENAI_CHAT: {"messages": _ASKED},
+    Dialect.ANTHROPIC_MESSAGES: {"max_tokens": 64, "messages": _ASKED},
+    Dialect.OPENAI_RESPONSES: {"input": PROMPT},
 }
 
 

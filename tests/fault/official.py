@@ -11,6 +11,7 @@ import openai
 
 from plano.chat.dialect import Dialect
 from tests.fault.asks import MODELS
+from tests.wall.canary import PROMPT
 
 RAISED = (openai.APIError, anthropic.APIError)
 """The libraries' own errors for what an API has said: never a parser's or a socket's."""
@@ -36,7 +37,7 @@ async def official(url: str) -> AsyncIterator[Clients]:
 
 async def chat_stream(clients: Clients) -> str:
     stream = await clients.of_openai.chat.completions.create(
-        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": "hi"}], stream=True
+        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": PROMPT}], stream=True
     )
     reasons, texts = list[str](), list[str]()
     async for chunk in stream:
@@ -49,7 +50,7 @@ async def chat_stream(clients: Clients) -> str:
 
 async def chat_helper(clients: Clients) -> str:
     async with clients.of_openai.chat.completions.stream(
-        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": "hi"}]
+        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": PROMPT}]
     ) as stream:
         completion = await stream.get_final_completion()
     choice = completion.choices[0]
@@ -58,7 +59,7 @@ async def chat_helper(clients: Clients) -> str:
 
 async def responses_stream(clients: Clients) -> str:
     stream = await clients.of_openai.responses.create(
-        model=clients.models[Dialect.OPENAI_RESPONSES], input="hi", stream=True
+        model=clients.models[Dialect.OPENAI_RESPONSES], input=PROMPT, stream=True
     )
     ends, texts = list[str](), list[str]()
     async for event in stream:
@@ -71,7 +72,7 @@ async def responses_stream(clients: Clients) -> str:
 
 async def responses_helper(clients: Clients) -> str:
     async with clients.of_openai.responses.stream(
-        model=clients.models[Dialect.OPENAI_RESPONSES], input="hi"
+        model=clients.models[Dialect.OPENAI_RESPONSES], input=PROMPT
     ) as stream:
         response = await stream.get_final_response()
     return f"{response.output_text}, {[response.status]}"
@@ -81,7 +82,7 @@ async def messages_stream(clients: Clients) -> str:
     stream = await clients.of_anthropic.messages.create(
         model=clients.models[Dialect.ANTHROPIC_MESSAGES],
         max_tokens=64,
-        messages=[{"role": "user", "content": "hi"}],
+        messages=[{"role": "user", "content": PROMPT}],
         stream=True,
     )
     ends, texts = list[str](), list[str]()
@@ -97,7 +98,7 @@ async def messages_helper(clients: Clients) -> str:
     async with clients.of_anthropic.messages.stream(
         model=clients.models[Dialect.ANTHROPIC_MESSAGES],
         max_tokens=64,
-        messages=[{"role": "user", "content": "hi"}],
+        messages=[{"role": "user", "content": PROMPT}],
     ) as stream:
         message = await stream.get_final_message()
     texts = [block.text for block in message.content if block.type == "text"]
@@ -106,14 +107,14 @@ async def messages_helper(clients: Clients) -> str:
 
 async def chat_plain(clients: Clients) -> str:
     completion = await clients.of_openai.chat.completions.create(
-        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": "hi"}]
+        model=clients.models[Dialect.OPENAI_CHAT], messages=[{"role": "user", "content": PROMPT}]
     )
     return str(completion.choices[0].message.content)
 
 
 async def responses_plain(clients: Clients) -> str:
     response = await clients.of_openai.responses.create(
-        model=clients.models[Dialect.OPENAI_RESPONSES], input="hi"
+        model=clients.models[Dialect.OPENAI_RESPONSES], input=PROMPT
     )
     return response.output_text
 
@@ -122,7 +123,7 @@ async def messages_plain(clients: Clients) -> str:
     message = await clients.of_anthropic.messages.create(
         model=clients.models[Dialect.ANTHROPIC_MESSAGES],
         max_tokens=64,
-        messages=[{"role": "user", "content": "hi"}],
+        messages=[{"role": "user", "content": PROMPT}],
     )
     return "".join(block.text for block in message.content if block.type == "text")
 

@@ -11,6 +11,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from tests.wall.answers import TEXT
+from tests.wall.canary import PROMPT
 from tests.wall.gateway import RunningGateway
 from tests.wall.upstream import ScriptedUpstream
 
@@ -83,7 +84,7 @@ MESSAGES_TOLD = told_of(
 async def test_chat(openai: AsyncOpenAI, running: RunningGateway) -> None:
     """The answer and its usage reach the client; the same figures stand in the log."""
     completion = await openai.chat.completions.create(
-        model="gpt-wall", messages=[{"role": "user", "content": "hi"}]
+        model="gpt-wall", messages=[{"role": "user", "content": PROMPT}]
     )
 
     (line,) = await running.logged(1)
@@ -96,7 +97,7 @@ async def test_chat_streaming(openai: AsyncOpenAI, running: RunningGateway) -> N
     """Chunk by chunk to the last one, which alone holds the usage."""
     stream = await openai.chat.completions.create(
         model="gpt-wall",
-        messages=[{"role": "user", "content": "hi"}],
+        messages=[{"role": "user", "content": PROMPT}],
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -112,7 +113,7 @@ async def test_chat_streaming(openai: AsyncOpenAI, running: RunningGateway) -> N
 async def test_messages(anthropic: AsyncAnthropic, running: RunningGateway) -> None:
     """Anthropic's own way of counting is passed on, and made comparable in the log."""
     message = await anthropic.messages.create(
-        model="claude-wall", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+        model="claude-wall", max_tokens=9, messages=[{"role": "user", "content": PROMPT}]
     )
 
     (line,) = await running.logged(1)
@@ -125,7 +126,7 @@ async def test_messages(anthropic: AsyncAnthropic, running: RunningGateway) -> N
 async def test_messages_streaming(anthropic: AsyncAnthropic, running: RunningGateway) -> None:
     """Through the helper that agents are built on."""
     async with anthropic.messages.stream(
-        model="claude-wall", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+        model="claude-wall", max_tokens=9, messages=[{"role": "user", "content": PROMPT}]
     ) as stream:
         text = "".join([piece async for piece in stream.text_stream])
         message = await stream.get_final_message()
@@ -137,7 +138,7 @@ async def test_messages_streaming(anthropic: AsyncAnthropic, running: RunningGat
 
 async def test_responses(openai: AsyncOpenAI, running: RunningGateway) -> None:
     """The third dialect, plain."""
-    response = await openai.responses.create(model="gpt-wall", input="hi")
+    response = await openai.responses.create(model="gpt-wall", input=PROMPT)
 
     (line,) = await running.logged(1)
     assert response.usage is not None
@@ -147,7 +148,7 @@ async def test_responses(openai: AsyncOpenAI, running: RunningGateway) -> None:
 
 async def test_responses_streaming(openai: AsyncOpenAI, running: RunningGateway) -> None:
     """Its events carry numbers that the client counts on."""
-    stream = await openai.responses.create(model="gpt-wall", input="hi", stream=True)
+    stream = await openai.responses.create(model="gpt-wall", input=PROMPT, stream=True)
     events = [event async for event in stream]
 
     (line,) = await running.logged(1)
@@ -163,7 +164,7 @@ async def test_a_chat_client_reaches_anthropic(
 ) -> None:
     """Through the layer that Anthropic keeps for OpenAI's clients: the key goes as that layer wants it."""
     answer: Any = await openai.chat.completions.create(
-        model="claude-wall", messages=[{"role": "user", "content": "hi"}], stream=stream
+        model="claude-wall", messages=[{"role": "user", "content": PROMPT}], stream=stream
     )
     if stream:
         [_ async for _ in answer]
@@ -181,7 +182,7 @@ async def test_a_beta_of_anthropics_is_asked_for_as_its_client_asks(
     message = await anthropic.beta.messages.create(
         model="claude-wall",
         max_tokens=9,
-        messages=[{"role": "user", "content": "hi"}],
+        messages=[{"role": "user", "content": PROMPT}],
         betas=["context-1m-2025-08-07", "of-tomorrow"],
         extra_headers={"anthropic-version": "2099-12-31"},
         extra_query={"beta": "true"},
@@ -202,7 +203,7 @@ async def test_tools_of_a_chat_arrive_as_they_were_given(
     """Definitions, the choice among them, a past call and its result, and a field of the future."""
     call = {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": '{"größe": 1.50}'}}
     messages: Any = [
-        {"role": "user", "content": "hi"},
+        {"role": "user", "content": PROMPT},
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c1", "content": "42"},
     ]
@@ -232,7 +233,7 @@ async def test_tools_of_a_message_arrive_as_they_were_given(
     """With the marks that its prompt cache hangs on."""
     system: Any = [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}]
     messages: Any = [
-        {"role": "user", "content": "hi"},
+        {"role": "user", "content": PROMPT},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "look_up", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "42"}]},
     ]
@@ -261,7 +262,7 @@ async def test_tools_of_a_response_arrive_as_they_were_given(
 ) -> None:
     """The third dialect words them otherwise."""
     turns: Any = [
-        {"role": "user", "content": "hi"},
+        {"role": "user", "content": PROMPT},
         {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": '{"größe": 1.50}'},
         {"type": "function_call_output", "call_id": "c1", "output": "42"},
     ]

@@ -14,7 +14,7 @@ import yaml
 
 from plano.chat.dialect import Dialect
 from tests.wall.answers import TEXT, refusal
-from tests.wall.canary import WITNESS
+from tests.wall.canary import PROMPT, WITNESS
 from tests.wall.gateway import config_at, gateway
 from tests.wall.official import anthropic_client, openai_client
 from tests.wall.process import process
@@ -83,14 +83,14 @@ async def test_a_process_that_serves_and_fails_tells_no_key(log_format: str) -> 
         for model in ("gpt-wall",) * 6 + ("xai/any", "nobody"):
             try:
                 await client.chat.completions.create(
-                    model=model, messages=[{"role": "user", "content": "hi"}]
+                    model=model, messages=[{"role": "user", "content": PROMPT}]
                 )
             except openai.APIStatusError as error:
                 statuses.append(error.status_code)
             else:
                 statuses.append(200)
         message = await other.messages.create(
-            model="claude-wall", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+            model="claude-wall", max_tokens=9, messages=[{"role": "user", "content": PROMPT}]
         )
         await raw.get("/v1/models")
         await raw.reply(to="GET")

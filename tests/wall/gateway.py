@@ -149,5 +149,6 @@ async def gateway(
             admin.stop()
             log.close()
             WITNESS.hear("the access log", log.text)
+            WITNESS.hear_session_log(config)
             WITNESS.hear("the metrics", metrics.encode(worker.recording.snapshot()))
             WITNESS.hear("a dump of what is running", f"{configuration!r} {catalog.models!r}")

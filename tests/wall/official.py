@@ -37,6 +37,7 @@ class _HeardTransport(httpx2.AsyncHTTPTransport):
     """Lets the witness hear the head and every byte of the body."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        WITNESS.guard_prompts(await request.aread())
         response = await super().handle_async_request(request)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         WITNESS.hear("the head of an answer", repr(response.headers.raw))
@@ -55,5 +56,5 @@ class _HeardStream(httpx2.AsyncByteStream):
             yield data
 
     async def aclose(self) -> None:
-        WITNESS.hear("the body of an answer", bytes(self._data))
+        WITNESS.hear_body("the body of an answer", bytes(self._data))
         await self._stream.aclose()

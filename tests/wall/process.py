@@ -89,6 +89,7 @@ class GatewayProcess:
             os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
         await asyncio.wait(self._readers, timeout=STOP_S)
+        WITNESS.hear("the output of a process", self.output)
 
     async def _read(self, stream: asyncio.StreamReader | None, into: bytearray) -> None:
         while stream is not None and (data := await stream.read(1 << 16)):
@@ -124,4 +125,4 @@ async def process(
             yield running
         finally:
             await running.kill()
-            WITNESS.hear("the output of a process", running.output)
+            WITNESS.hear_session_log(config)

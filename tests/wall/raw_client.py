@@ -50,6 +50,7 @@ class RawClient:
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
         self._ended: Literal["fin", "rst"] | None = None
         self._heard = bytearray()
+        self._sent = bytearray()
 
     async def __aenter__(self) -> Self:
         self._socket.setblocking(False)
@@ -65,9 +66,11 @@ class RawClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
-        WITNESS.hear("an answer to the raw client", bytes(self._heard))
+        WITNESS.guard_prompts(self._sent)
+        WITNESS.hear_answers("an answer to the raw client", bytes(self._heard))
 
     async def send(self, data: bytes) -> None:
+        self._sent += data
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.get_running_loop().sock_sendall(self._socket, data)
 

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Literal, Self, cast
 
 from tests.wall.answers import dialect_of, good
+from tests.wall.canary import WITNESS
 from tests.wall.framing import RawRequest, take_request
 from tests.wall.script import Chunk, Fin, Head, LastChunk, Pause, Raw, Rst, Script, Stall, Step
 
@@ -153,6 +154,7 @@ class ScriptedUpstream:
         self._players.discard(player)
 
     async def arrived(self, request: RawRequest, connection: Connection) -> tuple[Attempt, Script]:
+        WITNESS.guard_prompts(request.body)
         attempt = Attempt(len(self.attempts), request, connection)
         self.attempts.append(attempt)
         script = self._scripts.pop(0) if self._scripts else self._otherwise(request)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from plano.chat.dialect import Dialect
 from tests.wall.answers import EVENTS
+from tests.wall.canary import PROMPT
 from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL
 from tests.wall.raw_client import RawClient, RawReply
 from tests.wall.script import EVENT_STREAM, Chunk, Head, LastChunk, Pause, Script
@@ -28,8 +29,8 @@ def body(dialect: Dialect = Dialect.OPENAI_CHAT, *, stream: bool = False, model:
             "model": model or own,
             "stream": stream,
             "max_tokens": 16,
-            "messages": [{"role": "user", "content": "hi"}],
-            "input": "hi",
+            "messages": [{"role": "user", "content": PROMPT}],
+            "input": PROMPT,
         }
     ).encode()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.wall.canary import WITNESS
 from tests.wall.gateway import Config
 from tests.wall.process import START_S, GatewayProcess
 from tests.wall.upstream import PATIENCE_S
@@ -58,6 +59,7 @@ def in_shell(prelude: str) -> tuple[str, ...]:
 
 def write(folder: Path, config: Config) -> Path:
     """A configuration as `config.yaml` of a folder."""
+    WITNESS.guard_config(config, {})
     file = folder / "config.yaml"
     file.write_text(config if isinstance(config, str) else yaml.safe_dump(dict(config), sort_keys=False))
     return file

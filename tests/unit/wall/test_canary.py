@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from tests.wall.canary import Listener, Witness
 
@@ -67,4 +68,85 @@ def test_tracebacks_in_the_log_are_heard() -> None:
 
     Listener(witness).emit(record)
 
+    assert len(witness.leaks()) == 2
+
+
+# --- prompts
+
+WORDS = "The patient says that she has not slept since Sunday, and asks for something against it"
+SENT = b'POST / HTTP/1.1\r\n\r\n{"messages": [{"role": "user", "content": "%b"}]}' % WORDS.encode()
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-plano-route: %b\r\n\r\n%b"
+
+
+def with_words() -> Witness:
+    witness = Witness()
+    witness.guard_prompts(SENT)
+    return witness
+
+
+def test_a_prompt_that_is_said_is_found_by_its_first_and_its_last_words() -> None:
+    """In logs, which cut and escape, and in fields, which escape in another way."""
+    witness = with_words()
+
+    witness.hear("a log", f'{{"because": "{WORDS[:40]}"}}')
+    witness.hear("another", b'{"because": "...%b"}' % WORDS[-30:].encode())
+    witness.hear_answers("a field", ANSWER % (WORDS.replace(" ", "%20").encode(), b"{}"))
+    witness.hear("a third", WORDS[10:40])
+
+    assert witness.leaks() == [
+        "a log holds the words 'The patient says'",
+        "another holds the words 'thing against it'",
+        "a field holds the words 'The patient says'",
+        "a field holds the words 'thing against it'",
+    ]
+
+
+def test_an_answers_body_may_quote_its_prompt() -> None:
+    """What a model says is its client's to read; what the gateway measures is nobody's prompt."""
+    witness = with_words()
+
+    witness.hear_body("the body of an answer", WORDS.encode())
+    witness.hear_answers("an answer", ANSWER % (b"code", WORDS.encode()))
+    answers = witness.leaks()
+    page = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\n\r\n" + WORDS[:30].encode()
+    witness.hear_answers("the metrics", page)
+
+    assert (answers, witness.leaks()) == ([], ["the metrics holds the words 'The patient says'"])
+
+
+def test_words_that_anybody_could_say_are_not_looked_for() -> None:
+    """Or every log would hold a prompt."""
+    witness = Witness()
+    for content in ("hi", "x" * 1000, "äöü" * 9, r"\u0000" * 9, "\\ud800 broken"):
+        witness.guard_prompts(b'{"content": "%b"}' % content.encode())
+    witness.hear("a log", "hi xxxxxxxxxxxxxxxxxxxxxxxxx")
+
+    assert (witness.leaks(), "for 0 passages" in witness.summary()) == ([], True)
+
+
+def test_the_summary_tells_how_much_was_looked_through() -> None:
+    """None found in nothing would look the same."""
+    witness = with_words()
+    witness.guard(KEY)
+    witness.hear("a log", KEY)
+    witness.hear("another", "all is well")
+    witness.hear_body("the body of an answer", b"all is well")
+    witness.hear("an empty one", "")
+    witness.leaks()
+
+    assert witness.summary() == (
+        "secrets: 3 places scanned for 1 keys, 2 leaks; prompts: 2 places scanned for 2 passages, 0 leaks"
+    )
+
+
+def test_the_log_of_sessions_is_heard(tmp_path: Path) -> None:
+    """It is written beside everything else."""
+    file = tmp_path / "sessions.jsonl"
+    file.write_text(WORDS)
+    witness = with_words()
+
+    witness.hear_session_log({"routing": {"session_log": str(file)}})
+    witness.hear_session_log("routing: {}")
+
+    assert witness.heard == ["the log of sessions"]
     assert len(witness.leaks()) == 2
