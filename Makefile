@@ -83,6 +83,21 @@ large: $(VENV)/.installed-dev ## by hand: cuts at every byte, departures, faults
 	$(BIN)/python -m tests.large.faults
 	$(BIN)/python -m tests.large.outage
 
+.PHONY: crowds
+crowds: $(VENV)/.installed-dev ## by hand: a thousand clients that send or read slowly, beside healthy load
+	$(BIN)/python -m tests.large.crowds slow-requests $(ARGS)
+	$(BIN)/python -m tests.large.crowds slow-requests --defaults $(ARGS)
+	$(BIN)/python -m tests.large.crowds stopped-readers $(ARGS)
+	$(BIN)/python -m tests.large.crowds scarce $(ARGS)
+
+.PHONY: changes
+changes: $(VENV)/.installed-dev ## by hand: 100 reloads and 20 rolling restarts under load
+	$(BIN)/python -m tests.large.changes $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.installed-dev ## by hand: everything at once, for ten minutes (ARGS="--minutes 600"), and what grows
+	$(BIN)/python -m tests.large.soak $(ARGS)
+
 # --- measuring it ---
 
 .PHONY: bench
