@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from plano.catalog import linking
+from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import Catalog, Found, Route
 from plano.catalog.names import RouteName
 from plano.catalog.near import Names
@@ -57,11 +58,14 @@ T = TypeVar("T")
 Members = dict[str, msgspec.Raw]
 
 
-def inline_routes(raw: bytes | msgspec.Raw, names: Catalog) -> tuple[Route, ...]:
+def inline_routes(
+    raw: bytes | msgspec.Raw, names: Catalog, allowance: Allowance | None = None
+) -> tuple[Route, ...]:
     """The routes in the value of `routing_preferences`, a list; `names` is a catalog without the catch-all
-    (`linking.declared`). Raises InvalidRequest, with every problem up to `MOST_TOLD`."""
+    (`linking.declared`). Raises InvalidRequest, with every problem up to `MOST_TOLD`, and without names that
+    are not in `allowance`."""
     refuse_too_large(raw)
-    reading = _Reading(names)
+    reading = _Reading(names, allowance)
     try:
         routes = reading.routes(raw)
     except _Enough:
@@ -91,8 +95,9 @@ class _Key(str):
 class _Reading:
     """One run over the routes of a request."""
 
-    def __init__(self, names: Catalog) -> None:
+    def __init__(self, names: Catalog, allowance: Allowance | None) -> None:
         self._names = names
+        self._allowance = allowance
         self.problems: list[tuple[str, str]] = []
         """Place and what is wrong there, in the order in which they were found."""
 
@@ -145,7 +150,7 @@ class _Reading:
             name = self._typed(element, str, within, "a model's name")
             if name is None:
                 continue
-            found = linking.link(self._names, name)
+            found = linking.link(self._names, name, self._allowance)
             if isinstance(found, Found):
                 yield found
             else:

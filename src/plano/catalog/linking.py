@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import CATCH_ALL, Catalog, Found, Missing
 from plano.config.model_names import is_wildcard
 
@@ -23,13 +24,24 @@ def declared(catalog: Catalog) -> Catalog:
     return Catalog(catalog.models, named)
 
 
-def link(names: Catalog, name: str) -> Found | str:
-    """What `name` leads to in a catalog that is `declared`; a text says why that is not one model."""
+def link(names: Catalog, name: str, allowance: Allowance | None = None) -> Found | str:
+    """What `name` leads to in a catalog that is `declared`; a text says why that is not one model, without
+    names that whoever reads it may not use."""
     match names.find(name):
         case Found() as found:
             return found
         case Missing() as missing:
-            return _wrong(name, missing)
+            return _wrong(name, missing if allowance is None else shown_to(allowance, missing, names))
+
+
+def shown_to(allowance: Allowance, missing: Missing, names: Catalog) -> Missing:
+    """Without names that the caller may not use."""
+
+    def may(name: str) -> bool:
+        found = names.find(name)
+        return isinstance(found, Found) and allowance.allows(found.model, found.id)
+
+    return Missing(tuple(filter(may, missing.near)), tuple(filter(may, missing.ambiguous)))
 
 
 def distinct(candidates: Iterable[Found]) -> tuple[Found, ...]:

@@ -37,12 +37,12 @@ class Asking:
         self._finder = finder
         self._budget_tokens = budget_tokens
 
-    def routes(self, head: Head) -> RouteSet | None:
+    def routes(self, head: Head, allowance: Allowance | None = None) -> RouteSet | None:
         """The routes that the request brings; None: it brings none. Raises InvalidRequest."""
         raw = head.raw(ROUTES)
         if raw is None:
             return None
-        return self._inline.read(raw)
+        return self._inline.read(raw, allowance)
 
     async def asked(
         self,

@@ -98,7 +98,7 @@ class Exchange:
         errand = Errand(self, ask, reply, DIALECTS[ask.dialect])
         try:
             head = self._read(errand)
-            routes = self._asking.routes(head)
+            routes = self._asking.routes(head, ask.allowance)
             decision = self._ladder.at_once(
                 head.model,
                 brings_routes=routes is not None,

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import Catalog
 from plano.catalog.inline import inline_routes, refuse_too_large
 from plano.catalog.linking import declared
@@ -23,8 +24,9 @@ class InlineRoutes:
         self._names = declared(catalog)
         self._remembered: dict[bytes, RouteSet] = {}
 
-    def read(self, raw: msgspec.Raw) -> RouteSet | None:
-        """The routes, linked; None for null, which brings none. Raises InvalidRequest.
+    def read(self, raw: msgspec.Raw, allowance: Allowance | None = None) -> RouteSet | None:
+        """The routes, linked; None for null, which brings none. Raises InvalidRequest, without names that are
+        not in `allowance`; what it leaves of the routes is for whoever chooses one.
 
         Equal bytes give the same object, so that what was worked out for it need not be again.
         """
@@ -35,7 +37,7 @@ class InlineRoutes:
         key = blake2b(text, digest_size=16).digest()
         routes = self._remembered.pop(key, None)
         if routes is None:
-            routes = RouteSet(inline_routes(raw, self._names))
+            routes = RouteSet(inline_routes(raw, self._names, allowance))
             if len(self._remembered) >= MOST_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
         self._remembered[key] = routes

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from plano.catalog.allowance import Allowance
 from plano.catalog.catalog import NOT_NAMED, Catalog, Found, Missing
+from plano.catalog.linking import shown_to
 from plano.catalog.names import RequestedModel
 from plano.errors import ModelNotFound, NoModel
 from plano.routing.asked import Asked
@@ -189,18 +190,9 @@ class Ladder:
         found = self._catalog.find(requested)
         if isinstance(found, Missing):
             if allowance is not None:
-                found = self._shown_to(allowance, found)
+                found = shown_to(allowance, found, self._catalog)
             raise ModelNotFound(_not_found(requested, found), param="model")
         return _decision_for(requested, found, (self._now() - began) * 1000.0)
-
-    def _shown_to(self, allowance: Allowance, missing: Missing) -> Missing:
-        """Without names that the caller may not use."""
-
-        def may(name: str) -> bool:
-            found = self._catalog.find(name)
-            return isinstance(found, Found) and allowance.allows(found.model, found.id)
-
-        return Missing(tuple(filter(may, missing.near)), tuple(filter(may, missing.ambiguous)))
 
     def _last_resort(self) -> Decision:
         model = self._catalog.default
