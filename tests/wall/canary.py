@@ -61,6 +61,7 @@ class Witness:
     def __init__(self) -> None:
         self._secrets: set[str] = set()
         self._marks: set[bytes] = set()
+        self._configured: set[bytes] = set()
         self._heard: list[Heard] = []
         self._scanned = {"secrets": 0, "prompts": 0}
         self._leaked = {"secrets": 0, "prompts": 0}
@@ -72,9 +73,12 @@ class Witness:
         return secret
 
     def guard_config(self, config: str | Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        """The keys and the extra headers of a configuration, and the environment's secrets."""
-        for secret in _secrets_in(_document(config)):
+        """The keys and the extra headers of a configuration, and the environment's secrets. Its other words are
+        nobody's prompt, though a user may have said the same: the names of models, what routes are for."""
+        document = _document(config)
+        for secret in _secrets_in(document):
             self.guard(secret)
+        self._configured.add(json.dumps(document, default=str).encode())
         for name, value in environment.items():
             if name.upper().endswith(SECRET_NAMES):
                 self.guard(value)
@@ -146,7 +150,7 @@ class Witness:
         found = self._marks.intersection(_windows(data))
         if b"%" in data:
             found |= self._marks.intersection(_windows(unquote_to_bytes(data)))
-        return sorted(found)
+        return sorted(mark for mark in found if not any(mark in words for words in self._configured))
 
 
 class Listener(logging.Handler):

@@ -124,6 +124,15 @@ def test_words_that_anybody_could_say_are_not_looked_for() -> None:
     assert (witness.leaks(), "for 0 passages" in witness.summary()) == ([], True)
 
 
+def test_words_of_a_configuration_are_nobodys_prompt() -> None:
+    """A user who says what a route is for has not made that a secret."""
+    witness = with_words()
+    witness.guard_config({"routing_preferences": [{"name": "sleep", "description": WORDS}]}, {})
+    witness.hear("a log", WORDS)
+
+    assert witness.leaks() == []
+
+
 def test_the_summary_tells_how_much_was_looked_through() -> None:
     """None found in nothing would look the same."""
     witness = with_words()
