@@ -73,8 +73,8 @@ class Witness:
         return secret
 
     def guard_config(self, config: str | Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        """The keys and the extra headers of a configuration, and the environment's secrets. Its other words are
-        nobody's prompt, though a user may have said the same: the names of models, what routes are for."""
+        """The keys and the extra headers of a configuration, and the environment's secrets. Its other words,
+        the names of models and what routes are for, are nobody's prompt, though a user may say the same."""
         document = _document(config)
         for secret in _secrets_in(document):
             self.guard(secret)
