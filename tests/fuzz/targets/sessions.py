@@ -23,7 +23,7 @@ from plano.routing.affinity import (
     session_key,
 )
 from plano.routing.answer import read_answer
-from plano.routing.fnv import OFFSET_BASIS, PRIME, SHORT, fnv1a64
+from plano.routing.fnv import OFFSET_BASIS, PRIME
 from plano.routing.implicit_session import beginning_of, implicit_session
 from plano.routing.verdict import Matched
 from plano.server.inference import Sessions
@@ -34,11 +34,13 @@ from tests.unit.routing.route_sets import routes_of
 
 SESSIONS = Sessions(b"x-tenant")
 SEPARATOR = b"|"
+LONGEST_HASHED = 48
+"""Bytes of an input that are hashed twice, once by the definition, byte by byte."""
 
 
 def check_affinity(data: bytes) -> None:
     """An id is refused or is visible ASCII; the key leads back to tenant and id; whatever a session began
-    with, its hash is the one that the original computes."""
+    with, its hash is the one of the definition."""
     tenant, _, session_id = data.partition(SEPARATOR)
     request = Request(0.0, fields={b"x-tenant": tenant, b"x-model-affinity": session_id})
     try:
@@ -52,7 +54,7 @@ def check_affinity(data: bytes) -> None:
         assert claim.session_id.encode() == session_id
         assert re.fullmatch(rb"[!-~]{1,%d}" % LONGEST_ID, session_id)
         _check_key(claim.tenant or "", claim.session_id)
-    _check_implicit(data)
+    _check_implicit(data[-LONGEST_HASHED:])
 
 
 def _check_key(tenant: str, session_id: str) -> None:
@@ -70,7 +72,6 @@ def _check_implicit(data: bytes) -> None:
     for byte in beginning.content:
         state = (state ^ byte) * PRIME % 2**64
     assert implicit_session(beginning) == f"implicit:{state:016x}"
-    assert fnv1a64(beginning.content + bytes(SHORT)) == fnv1a64(bytes(SHORT), state)
 
 
 # --- pins ---
@@ -92,7 +93,8 @@ def check_pin(data: bytes) -> None:
     assert (again.model_name, again.route_name) == (pin.model_name, pin.route_name)
     if pin.spending is not None:
         spent = pin.spending
-        assert math.isfinite(spent.never_switching_usd + spent.switches_usd)
+        assert math.isfinite(spent.never_switching_usd)
+        assert math.isfinite(spent.switches_usd)
         assert min(spent.never_switching_usd, spent.switches_usd, spent.switches) >= 0
         assert len(spent.warm) <= MOST_WARM_MODELS
 
