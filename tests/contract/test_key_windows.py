@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from plano.routing.affinity import Unavailable
 from plano.stores.redis.guard import RedisLimits
 from plano.stores.redis.windows import RedisWindows
 from tests.contract.redis_server import RedisServer
+from tests.contract.test_redis_many import cluster
 
 SECRET = b"pk-a-key-that-nobody-else-has-0123456789abcd"
 MODEL = ModelId("openai/gpt-4o")
@@ -341,6 +343,26 @@ async def test_a_window_without_an_end_gets_one(shared: tuple[RedisServer, Redis
     verdict = await windows.ask((REQUESTS,), "")
 
     assert (verdict, server.tell("TTL", REQUESTS.name)) == (Verdict(0, (Standing(2, 60.0),)), 60)
+
+
+async def test_in_a_cluster_the_windows_of_a_key_are_looked_at_together(redis_folder: Path) -> None:
+    """Those of one key are at one server, those of many at all."""
+    names = [f"plano:keys:{{{digest_of(b'%d' % number).hex()[:32]}}}" for number in range(20)]
+    with cluster(redis_folder) as (one, other):
+        windows = RedisWindows.at(f"redis+cluster://127.0.0.1:{one.port}", PATIENT)
+        await windows.start()
+        answers = [
+            await windows.ask(
+                (Entry(f"{name}:tokens", 60, most=9, tells=7), Entry(f"{name}:requests", 60, takes=1)), "a1"
+            )
+            for name in names
+        ]
+        await windows.close()
+        with one.admin() as first, other.admin() as second:
+            kept = first.dbsize(), second.dbsize()
+
+    assert answers == [Verdict(None, (Standing(7, 60.0), Standing(1, 60.0)))] * 20
+    assert min(kept) > 3
 
 
 @pytest.mark.parametrize(

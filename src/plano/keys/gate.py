@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -85,13 +85,19 @@ class Gate:
 
     def _charge(self, record: ExchangeRecord) -> tuple[int, float | None]:
         """Tokens and money, of attempts that failed and were counted nevertheless, too."""
-        tokens, usd = 0, None
-        for model, usage in _counted(record):
-            tokens += (usage.input_tokens or 0) + (usage.output_tokens or 0)
-            price = self._prices(model)
-            if price is not None:
-                usd = (usd or 0.0) + cost_usd(usage, price)
+        usage, model = record.usage, record.chosen
+        tokens, usd = (0, None) if usage is None or model is None else self._price(model, usage)
+        for attempt in record.failed:
+            if attempt.usage is not None:
+                more, more_usd = self._price(attempt.model, attempt.usage)
+                tokens += more
+                usd = more_usd if usd is None else usd + (more_usd or 0.0)
         return tokens, usd
+
+    def _price(self, model: ModelId, usage: Usage) -> tuple[int, float | None]:
+        price = self._prices(model)
+        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        return tokens, None if price is None else cost_usd(usage, price)
 
 
 class SettlingRecorder:
@@ -104,15 +110,6 @@ class SettlingRecorder:
     def record(self, record: ExchangeRecord) -> None:
         self._gate.settle(record)
         self._recorder.record(record)
-
-
-def _counted(record: ExchangeRecord) -> Iterator[tuple[ModelId, Usage]]:
-    """Who has counted what."""
-    for attempt in record.failed:
-        if attempt.usage is not None:
-            yield attempt.model, attempt.usage
-    if record.chosen is not None and record.usage is not None:
-        yield record.chosen, record.usage
 
 
 def cost_usd(usage: Usage, price: Price) -> float:

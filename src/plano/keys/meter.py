@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from limits.strategies import FixedWindowRateLimiter
 
@@ -44,7 +44,8 @@ class Meter:
         self._today = today
         self._limiter = FixedWindowRateLimiter(counts.windows)
         self._windows = Windows.of(key)
-        self._sharing = sharing if self._windows else None
+        self._looked_at = self._windows.all
+        self._sharing = sharing if self._looked_at else None
         self._ledger = None if self._sharing is None else self._sharing.ledger(key.digest)
         self._day = (-1, "")
 
@@ -102,7 +103,7 @@ class Meter:
 
     def _take_alone(self) -> None:
         """By what this process knows."""
-        for limited in self._looked_at():
+        for limited in self._looked_at:
             name = self._name(limited)
             if not self._limiter.test(limited.item, name):
                 ends = self._limiter.get_window_stats(limited.item, name).reset_time
@@ -115,7 +116,7 @@ class Meter:
         sharing, ledger = self._sharing, self._ledger
         assert sharing is not None
         assert ledger is not None
-        looked_at = tuple(self._looked_at())
+        looked_at = self._looked_at
         entries = tuple(self._entry(limited) for limited in looked_at)
         verdict = await sharing.ask(ledger, entries)
         if isinstance(verdict, Unavailable):
@@ -125,15 +126,6 @@ class Meter:
         if verdict.full is not None:
             raise self._exhausted(looked_at[verdict.full], verdict.standings[verdict.full].left_s)
         return True
-
-    def _looked_at(self) -> Iterator[Limited]:
-        windows = self._windows
-        if windows.quota is not None:
-            yield windows.quota
-        if windows.tokens is not None:
-            yield windows.tokens
-        if windows.requests is not None:
-            yield windows.requests
 
     def _entry(self, limited: Limited) -> Entry:
         item = limited.item

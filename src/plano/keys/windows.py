@@ -26,7 +26,8 @@ class PerMinute(RateLimitItemPerMinute):
 
     def key_for(self, *identifiers: bytes | str | int | float) -> str:
         """The library adds the amount: a limit that is raised would forget what was had."""
-        return ":".join(map(str, identifiers))
+        (name,) = identifiers
+        return str(name)
 
 
 class PerDay(RateLimitItemPerDay):
@@ -34,7 +35,8 @@ class PerDay(RateLimitItemPerDay):
 
     def key_for(self, *identifiers: bytes | str | int | float) -> str:
         """See `PerMinute`."""
-        return ":".join(map(str, identifiers))
+        (name,) = identifiers
+        return str(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,10 @@ class Windows:
             None if requests is None else Limited("requests", PerMinute(requests), f"{name}:requests"),
         )
 
-    def __bool__(self) -> bool:
-        return any(each is not None for each in (self.quota, self.tokens, self.requests))
+    @property
+    def all(self) -> tuple[Limited, ...]:
+        """Those that there are."""
+        return tuple(each for each in (self.quota, self.tokens, self.requests) if each is not None)
 
 
 def name_of(key: GatewayKey) -> str:

@@ -11,7 +11,7 @@ from plano.catalog.names import ModelId
 from plano.catalog.prices import Price
 from plano.chat.usage import Usage
 from plano.errors import KeyExhausted, QuotaExceeded, RateLimited, Unauthenticated
-from plano.exchange.record import ExchangeRecord
+from plano.exchange.record import ExchangeRecord, FailedAttempt
 from plano.keys.digests import digest_of, hash_of
 from plano.keys.gate import Gate, SettlingRecorder, cost_usd
 from plano.keys.opening import gate_for
@@ -137,6 +137,23 @@ def test_money_of_a_day_until_midnight() -> None:
     world.ask()
 
     assert refused == (QuotaExceeded, 3600.0)
+
+
+def test_an_attempt_that_failed_and_was_counted_is_paid_for() -> None:
+    """Whoever answers after it."""
+    world = World(tokens_per_minute=2000, max_usd_per_day=0.01)
+    record = world.begin()
+    record.chosen, record.usage = MODEL, Usage(0, 500)
+    record.failed = (
+        FailedAttempt(MODEL, "upstream_broke", 1.0, usage=Usage(0, 600)),
+        FailedAttempt(ModelId("lab/unpriced"), "upstream_broke", 1.0, usage=Usage(400, 0)),
+        FailedAttempt(MODEL, "upstream_timeout", 1.0),
+    )
+
+    world.gate.settle(record)
+
+    assert record.usd == pytest.approx(0.011)
+    assert world.refusal()[0] is QuotaExceeded
 
 
 def test_requests_under_way() -> None:
