@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from plano.http1.pool import Pool
 from tests.fault.asks import assert_healthy
 from tests.wall.gateway import RunningGateway
 from tests.wall.upstream import PATIENCE_S
@@ -17,7 +18,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Of this whole process: the gateway, and the wall around it."""
+    """By a gateway; the first two by this whole process, the wall around it included."""
 
     descriptors: int
     tasks: int
@@ -26,17 +27,44 @@ class Held:
     """From clients."""
     buffered_bytes: int
     """Of request bodies."""
+    upstream_in_use: int
+    """Connections to providers that carry a request, or are being opened."""
+    upstream_idle: int
+
+
+def of_process() -> tuple[int, int]:
+    """Descriptors and tasks."""
+    return len(list(_DESCRIPTORS.iterdir())), len(asyncio.all_tasks())
+
+
+def pool_of(running: RunningGateway) -> Pool:
+    """The connections to providers."""
+    return running.worker._serving._outward.pool
 
 
 def held(running: RunningGateway) -> Held:
     server = running.worker.server
+    stations = pool_of(running)._stations.values()
+    idle = sum(len(station.idle) for station in stations)
+    descriptors, tasks = of_process()
     return Held(
-        descriptors=len(list(_DESCRIPTORS.iterdir())),
-        tasks=len(asyncio.all_tasks()),
+        descriptors=descriptors,
+        tasks=tasks,
         in_flight=running.worker.in_flight.count,
         connections=len(server.connections),
         buffered_bytes=server.buffered_bytes,
+        upstream_in_use=sum(station.taken for station in stations) - idle,
+        upstream_idle=idle,
     )
+
+
+async def comes_to(now: Callable[[], object], expected: object, *, within_s: float = PATIENCE_S) -> None:
+    """Let the loop go round until it is so; AssertionError with what there is instead."""
+    try:
+        await until(lambda: now() == expected, within_s=within_s)
+    except TimeoutError:
+        found = now()
+        assert found == expected, f"expected {expected}; after {within_s:g} s there is {found}"
 
 
 async def until(claim: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
@@ -61,7 +89,4 @@ async def unharmed(running: RunningGateway, *headers: str) -> AsyncIterator[Held
     before = held(running)
     yield before
     await assert_healthy(running.port, *headers)
-    try:
-        await until(lambda: held(running) == before)
-    except TimeoutError:
-        assert held(running) == before
+    await comes_to(lambda: held(running), before)

@@ -7,7 +7,7 @@ told by its dialect's error event and an end that is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -48,6 +48,8 @@ class Fault:
     breaks_off: bool = True
     """The gateway, or the provider itself, closes the connection."""
     limits: tuple[tuple[str, str], ...] = ()
+    status: int = 400
+    """Of the refusal, where there is one."""
 
 
 def _prelude(dialect: Dialect) -> int:
@@ -169,9 +171,9 @@ FAULTS = [
 ]
 
 
-def rows() -> Iterator[Any]:
+def rows(faults: Iterable[Fault] = FAULTS) -> Iterator[Any]:
     """Every fault in every dialect, streaming and not, as far as it can happen there."""
-    for fault in FAULTS:
+    for fault in faults:
         for dialect in fault.dialects:
             for stream in fault.streams:
                 kind = "stream" if stream else "plain"

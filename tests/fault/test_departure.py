@@ -19,8 +19,9 @@ from tests.fault.asks import request
 from tests.fault.baseline import held, turns, unharmed, until
 from tests.fault.cuts import Cuts
 from tests.fault.nowhere import Place, deaf, full_backlog
+from tests.fault.watched import gateway
 from tests.wall.answers import CHAT, CHAT_EVENTS
-from tests.wall.gateway import RunningGateway, config_at, gateway
+from tests.wall.gateway import RunningGateway, config_at
 from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, JSON, Chunk, Head, Raw, Script, Stall
 

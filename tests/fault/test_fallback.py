@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,13 +14,15 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import answered, ask, asked, request
 from tests.fault.baseline import turns, unharmed, until
 from tests.fault.cuts import STREAMS, Cuts
-from tests.fault.failing import CHAT, MESSAGES, SHORT, Fault, begun, rows, too_long
+from tests.fault.failing import CHAT, MESSAGES, SHORT, Fault, begun, rows
+from tests.fault.no_answers import NO_ANSWERS
 from tests.fault.test_upstream_errors import ERROR_EVENTS
 from tests.fault.told import Told, error_in_event, events_in
+from tests.fault.watched import gateway
 from tests.wall.answers import EVENTS, PLAIN, refusal
-from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, gateway, listener
+from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, listener
 from tests.wall.raw_client import RawClient
-from tests.wall.script import EVENT_STREAM, Chunk, Fin, Head, Pause, Rst, Script, Stall
+from tests.wall.script import EVENT_STREAM, Chunk, Fin, Head, Pause, Raw, Rst, Script, Stall
 from tests.wall.upstream import ScriptedUpstream, refusing_port
 
 FIRST = {dialect: ANTHROPIC_MODEL if dialect is MESSAGES else OPENAI_MODEL for dialect in Dialect}
@@ -77,6 +79,17 @@ def to_the_second() -> bytes:
 async def test_every_fault_on_the_list(fault: Fault, dialect: Dialect, stream: bool) -> None:
     """The client gets a whole answer while that is possible, and is told loudly when it no longer is; nobody
     is asked more than that takes, and nothing is left behind."""
+    await play_out(fault, dialect, stream=stream)
+
+
+@pytest.mark.parametrize(("fault", "dialect", "stream"), list(rows(NO_ANSWERS)))
+async def test_every_answer_that_is_none(fault: Fault, dialect: Dialect, stream: bool) -> None:
+    """Pages, nothing, too much, ways elsewhere: as good as no answer, and the client notices none of it."""
+    await play_out(fault, dialect, stream=stream)
+
+
+async def play_out(fault: Fault, dialect: Dialect, *, stream: bool) -> None:
+    """One fault of the first candidate, once, beside a second that is well."""
     script = fault.play(dialect, stream)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(Cuts())
@@ -88,7 +101,7 @@ async def test_every_fault_on_the_list(fault: Fault, dialect: Dialect, stream: b
         await stack.enter_async_context(unharmed(running))
         before = len(first.attempts), len(second.attempts)
         first.script, first.times = script, fault.requests
-        reply = await asked(running.port, dialect, stream=stream)
+        reply = await goaded(first, asked(running.port, dialect, stream=stream))
         (*_, line) = await running.logged(3)
 
         asked_of = len(first.attempts) - before[0], len(second.attempts) - before[1]
@@ -104,8 +117,10 @@ async def test_every_fault_on_the_list(fault: Fault, dialect: Dialect, stream: b
                 assert log == (1, FIRST[dialect], 200, fault.code, "upstream_failed")
                 assert asked_of == (1, 0)
             case "the refusal":
-                assert answer(reply) == (400, too_long(dialect), True, FIRST[dialect], None)
-                assert log == (1, FIRST[dialect], 400, fault.code, "refused")
+                assert script is not None
+                words = b"".join(step.data for step in script if isinstance(step, Raw))
+                assert answer(reply) == (fault.status, words, True, FIRST[dialect], None)
+                assert log == (1, FIRST[dialect], fault.status, fault.code, "refused")
                 assert asked_of == (1, 0)
             case "its answer":
                 events = b"".join(EVENTS[dialect][:-1])
@@ -113,8 +128,19 @@ async def test_every_fault_on_the_list(fault: Fault, dialect: Dialect, stream: b
                 assert log == (1, FIRST[dialect], 200, None, "answered")
                 assert asked_of == (1, 0)
         if fault.breaks_off:
+            first.release()  # an upstream that writes learns that nobody is there
             for attempt in first.attempts[before[0] :]:
                 await attempt.gone(within_s=1.0)
+
+
+async def goaded(upstream: ScriptedUpstream, asking: Coroutine[None, None, Told]) -> Told:
+    """The answer, while whatever the upstream pauses at is let go every few milliseconds."""
+    async with asyncio.TaskGroup() as group:
+        answering = group.create_task(asking)
+        while not answering.done():
+            await asyncio.wait([answering], timeout=0.01)
+            upstream.release()
+    return answering.result()
 
 
 def assert_told_in_the_stream(reply: Told, fault: Fault, dialect: Dialect) -> None:

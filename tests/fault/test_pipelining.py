@@ -6,8 +6,9 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import request
 from tests.fault.baseline import unharmed, until
 from tests.fault.cuts import STREAMS, TERMINAL, Cuts, cut_stream
+from tests.fault.watched import gateway
 from tests.wall.answers import CHAT_EVENTS, PLAIN
-from tests.wall.gateway import config_at, gateway
+from tests.wall.gateway import config_at
 from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, Chunk, Head, LastChunk, Pause, Script, Stall
 

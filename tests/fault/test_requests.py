@@ -12,7 +12,8 @@ from tests.fault.asks import PATHS, answered, ask, request
 from tests.fault.baseline import unharmed, until
 from tests.fault.cuts import Cuts
 from tests.fault.told import Told, told
-from tests.wall.gateway import config_at, gateway, listener
+from tests.fault.watched import gateway
+from tests.wall.gateway import config_at, listener
 from tests.wall.raw_client import RawClient
 
 CHAT = Dialect.OPENAI_CHAT

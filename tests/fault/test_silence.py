@@ -18,8 +18,9 @@ from tests.fault.baseline import unharmed
 from tests.fault.cuts import FIRST_CONTENT, Cuts
 from tests.fault.nowhere import Place, deaf, full_backlog
 from tests.fault.told import Told, error_in_event, events_in, told
+from tests.fault.watched import gateway
 from tests.wall.answers import CHAT, CHAT_EVENTS, EVENTS
-from tests.wall.gateway import config_at, gateway, listener
+from tests.wall.gateway import config_at, listener
 from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, JSON, Chunk, Head, LastChunk, Pause, Raw, Script, Stall
 

@@ -17,8 +17,9 @@ from tests.fault.asks import request
 from tests.fault.baseline import turns, unharmed, until
 from tests.fault.cuts import Cuts
 from tests.fault.told import told
+from tests.fault.watched import gateway
 from tests.wall.answers import CHAT_EVENTS
-from tests.wall.gateway import RunningGateway, config_at, gateway, listener
+from tests.wall.gateway import RunningGateway, config_at, listener
 from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, Chunk, Head, LastChunk, Script
 

@@ -12,7 +12,8 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import answered, ask, request
 from tests.fault.baseline import unharmed
 from tests.fault.cuts import Cuts
-from tests.wall.gateway import config_at, gateway
+from tests.fault.watched import gateway
+from tests.wall.gateway import config_at
 from tests.wall.raw_client import RawClient
 
 CHAT = Dialect.OPENAI_CHAT

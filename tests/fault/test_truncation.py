@@ -28,8 +28,9 @@ from tests.fault.cuts import (
     telling_lengths,
 )
 from tests.fault.told import Told, error_in_event, events_in
+from tests.fault.watched import gateway
 from tests.wall.answers import EVENTS, PLAIN
-from tests.wall.gateway import config_at, gateway
+from tests.wall.gateway import config_at
 
 AT_EVERY_BYTE = ("FIN without the last chunk", "reset", "clean end")
 BY_TURNS = tuple(name for name in ENDINGS if name not in AT_EVERY_BYTE)

@@ -23,8 +23,9 @@ from tests.fault.cuts import (
     telling_lengths,
 )
 from tests.fault.official import PLAIN_CALLS, RAISED, STREAMING, Clients, Drive, official
+from tests.fault.watched import gateway
 from tests.wall.answers import PLAIN, TEXT
-from tests.wall.gateway import config_at, gateway
+from tests.wall.gateway import config_at
 
 
 async def _outcome(drive: Drive, clients: Clients) -> str:

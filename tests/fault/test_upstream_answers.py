@@ -13,8 +13,9 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import asked
 from tests.fault.baseline import unharmed
 from tests.fault.cuts import STREAMS, Cuts
+from tests.fault.watched import gateway
 from tests.wall.answers import CHAT_EVENTS, EVENTS, PLAIN, good, refusal
-from tests.wall.gateway import config_at, gateway, listener
+from tests.wall.gateway import config_at, listener
 from tests.wall.script import (
     EVENT_STREAM,
     JSON,

@@ -12,9 +12,10 @@ from tests.fault.asks import answered, ask, asked, request
 from tests.fault.baseline import unharmed, until
 from tests.fault.cuts import Cuts
 from tests.fault.told import Told
+from tests.fault.watched import gateway
 from tests.wall.answers import PLAIN
 from tests.wall.authority import Authority
-from tests.wall.gateway import config_at, gateway
+from tests.wall.gateway import config_at
 from tests.wall.script import Fin, Head, Raw, Rst, Script, sized
 from tests.wall.upstream import ScriptedUpstream, refusing_port
 

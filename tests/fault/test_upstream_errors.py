@@ -11,8 +11,9 @@ from tests.fault.asks import answered, asked, request
 from tests.fault.baseline import unharmed
 from tests.fault.cuts import ASKED_AGAIN, FIRST_CONTENT, Cuts
 from tests.fault.official import RAISED, STREAMING, official
+from tests.fault.watched import gateway
 from tests.wall.answers import EVENTS, refusal
-from tests.wall.gateway import UPSTREAM_KEY, config_at, gateway
+from tests.wall.gateway import UPSTREAM_KEY, config_at
 from tests.wall.script import Chunk, Head, Raw, Script, chunked, sized
 
 CHAT = Dialect.OPENAI_CHAT

@@ -11,8 +11,9 @@ from plano.errors import KEY_REFUSED
 from tests.fault.asks import asked, request
 from tests.fault.baseline import unharmed
 from tests.fault.cuts import ASKED_AGAIN, FIRST_CONTENT, Cuts
+from tests.fault.watched import gateway
 from tests.wall.answers import EVENTS
-from tests.wall.gateway import UPSTREAM_KEY, config_at, gateway, listener
+from tests.wall.gateway import UPSTREAM_KEY, config_at, listener
 from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, JSON, Fin, Head, Raw, Script, Stall, chunked, sized
 
