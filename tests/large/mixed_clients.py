@@ -23,6 +23,8 @@ CLIENT_KEY = "sk-client-canary-of-the-soak"
 PROMPT_CANARY = "prompt-canary-that-no-log-may-hold"
 ANSWERED_WITHIN_S = 30.0
 SESSIONS = 200
+TEXTS = 50
+"""The router remembers what it has read, up to a size; it should have read everything soon."""
 TASKS = ("write a function that parses dates", "translate this letter into Spanish")
 
 
@@ -133,8 +135,9 @@ class Mixed:
     def _request(self, dialect: Dialect, *, stream: bool, text: str = "") -> tuple[bytes, bytes]:
         """Its mark, and its bytes. Some name a model, some leave it to the router, some are of a session."""
         own = mark(next(self._numbers))
-        words = f"{own.decode()}{text or self.chance.choice(TASKS)} {PROMPT_CANARY}"
-        body: dict[str, Any] = {"stream": stream, "max_tokens": 64}
+        task = f"{self.chance.choice(TASKS)}, in {self.chance.randrange(TEXTS)} words"
+        words = f"{text or task} {PROMPT_CANARY}"
+        body: dict[str, Any] = {"stream": stream, "max_tokens": 64, "user": own.decode()}
         body |= {"input": words} if dialect is Dialect.OPENAI_RESPONSES else {
             "messages": [{"role": "user", "content": words}]
         }  # fmt: skip

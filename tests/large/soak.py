@@ -87,7 +87,7 @@ class Soak:
             for each in beside:
                 each.cancel()
         await asyncio.sleep(SETTLING_S)
-        self.last = await sample(self.running, self.folder, time.monotonic())
+        self.last = await self._sampled()
         self.running.signal(signal.SIGTERM)
         code = await self.running.ended(within_s=60)
         self._take_away()
@@ -96,12 +96,16 @@ class Soak:
 
     async def _look(self) -> None:
         while True:
-            self.samples.append(await sample(self.running, self.folder, time.monotonic()))
-            if self.options.samples:
-                with self.options.samples.open("a") as file:
-                    print(*astuple(self.samples[-1]), sep=",", file=file)
+            self.samples.append(await self._sampled())
             self._take_away()
             await asyncio.sleep(self.options.every)
+
+    async def _sampled(self) -> Sample:
+        found = await sample(self.running, self.folder, time.monotonic())
+        if self.options.samples:
+            with self.options.samples.open("a") as file:
+                print(*astuple(found), sep=",", file=file)
+        return found
 
     def _take_away(self) -> None:
         """Read the log, look for secrets, and keep nothing that grows."""
