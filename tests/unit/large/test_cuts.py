@@ -73,7 +73,7 @@ async def test_the_cuts_are_real() -> None:
             one = replace(cut(way, BEHIND_CONTENT), number=number)
             upstream.announce(one)
             asked = replace(clients, models={dialect: one.model.removeprefix("openai/")})
-            found[way] = await outcome_of(drive, asked)
+            found[way], _ = await outcome_of(drive, asked)
 
     silent = "hello , []"
     assert (found["clean end"], found["closed"]) == (silent, silent)
