@@ -39,6 +39,8 @@ from tests.wall.gateway import gateway
 from tests.wall.upstream import ScriptedUpstream
 
 NUMBERS = count(1)
+PATIENCE_S = 60.0
+"""For connecting, which no cut is about: on a busy machine this process may get no turn for the usual 5 s."""
 HEAD = (
     "client",
     "answer",
@@ -129,8 +131,7 @@ class Setting:
         limits = {"silence_s": f"{self.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
         others = [second] if group.with_another else []
         config = config_of(first, *others, **limits)
-        # No cut is about connecting, and a process that gets no turn for 5 s must not be taken for that.
-        config["overrides"] = {"upstream_connect_timeout": "60s"}
+        config["overrides"] = {"upstream_connect_timeout": f"{PATIENCE_S:.0f}s"}
         if self.certificate is not None:
             config["overrides"]["upstream_tls_ca_path"] = str(self.certificate)
         return config
@@ -154,7 +155,12 @@ async def _fill(tally: Tally, group: Group, cuts: list[Cut], setting: Setting) -
         config = setting.config(group, first.url, second.url)
         running = await stack.enter_async_context(gateway(config))
         await stack.enter_async_context(unharmed(running))
-        async with official(running.url) as clients, asyncio.TaskGroup() as readers:
+        async with official(running.url) as impatient, asyncio.TaskGroup() as readers:
+            clients = replace(
+                impatient,
+                of_openai=impatient.of_openai.with_options(timeout=PATIENCE_S),
+                of_anthropic=impatient.of_anthropic.with_options(timeout=PATIENCE_S),
+            )
             whole = await group.drive(clients)
             left = iter(cuts)
             for _ in range(setting.at_once):
