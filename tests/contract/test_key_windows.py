@@ -24,7 +24,7 @@ from plano.keys.sharing import Sharing
 from plano.routing.affinity import Unavailable
 from plano.stores.redis.guard import RedisLimits
 from plano.stores.redis.windows import RedisWindows
-from tests.contract.redis_server import RedisServer
+from tests.contract.redis_server import RedisServer, free_port, running
 from tests.contract.test_redis_many import cluster
 
 SECRET = b"pk-a-key-that-nobody-else-has-0123456789abcd"
@@ -333,6 +333,21 @@ async def test_a_request_is_one_round_trip(shared: tuple[RedisServer, RedisWindo
         stats: Any = admin.info("commandstats")
 
     assert stats["cmdstat_eval"]["calls"] == 10
+
+
+async def test_a_user_of_redis_needs_no_more_than_is_documented(redis_folder: Path) -> None:
+    """A password that leaks is worth so much."""
+    port = free_port()
+    with running(redis_folder, port=port) as server:
+        may = ["~plano:keys:*", "+eval", "+getrange", "+set", "+incrby", "+pttl", "+pexpire"]
+        server.tell("ACL", "SETUSER", "keys", "on", ">a-password", *may)
+        windows = RedisWindows.at(f"redis://keys:a-password@127.0.0.1:{port}", PATIENT)
+        await windows.start()
+        verdict = await windows.ask((REQUESTS, Entry(f"{NAME}:tokens", 60, tells=7)), "a1")
+        state = windows.state.status
+        await windows.close()
+
+    assert (verdict, state) == (Verdict(None, (Standing(1, 60.0), Standing(7, 60.0))), "ok")
 
 
 async def test_a_window_without_an_end_gets_one(shared: tuple[RedisServer, RedisWindows]) -> None:
