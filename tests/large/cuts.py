@@ -18,7 +18,7 @@ import ssl
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -193,15 +193,18 @@ async def outcome_of(drive: Drive, clients: Clients) -> tuple[str, str]:
     return answer, answer
 
 
-def groups(dialects: Iterable[Dialect]) -> Iterator[Group]:
+def groups(options: argparse.Namespace) -> Iterator[Group]:
+    """All that were asked for."""
     calls: list[tuple[Kind, str, Dialect, Drive]] = [
         *(("stream", name, dialect, drive) for name, (dialect, drive) in STREAMING.items()),
         *(("plain", name, dialect, drive) for name, (dialect, drive) in PLAIN_CALLS.items()),
     ]
-    chosen = set(dialects)
+    dialects, ways = options.dialect or [each.value for each in Dialect], options.way or list(WAYS)
     for kind, name, dialect, drive in calls:
-        if dialect in chosen:
-            for way in WAYS:
+        if dialect.value in dialects and (
+            not options.client or (kind == "stream" and name in options.client)
+        ):
+            for way in ways:
                 yield from (
                     Group(name, dialect, drive, kind, way, with_another) for with_another in (False, True)
                 )
@@ -229,9 +232,7 @@ async def main(options: argparse.Namespace) -> list[str]:
             authority = Authority()
             certificate = authority.write_pem(Path(folder) / "authority.pem")
             setting = replace(setting, authority=authority, certificate=certificate)
-        for group in groups(map(Dialect, options.dialect or Dialect)):
-            if options.client and (group.client not in options.client or group.kind != "stream"):
-                continue
+        for group in groups(options):
             cuts = group.cuts(options.another_every if group.with_another else options.every, rng)
             tally = await tally_of(group, cuts, setting)
             rows.append(_row(group, tally))
@@ -245,6 +246,7 @@ async def main(options: argparse.Namespace) -> list[str]:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--dialect", action="append", choices=[each.value for each in Dialect])
+    parser.add_argument("--way", action="append", choices=list(WAYS), help="how answers are cut")
     parser.add_argument("--client", action="append", choices=list(STREAMING), help="its streams alone")
     parser.add_argument("--every", type=int, default=1, help="cut at every so many bytes")
     parser.add_argument("--another-every", type=int, default=5, help="the same with a second candidate")
