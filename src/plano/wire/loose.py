@@ -21,8 +21,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NOTHING = msgspec.Raw(b"")
 """The value of an absent member."""
 
-MOST_TOKENS = 10**12
-"""Of one count. No answer has had a thousandth of it, and a number of hundreds of digits has no price: more
+LARGEST_COUNT = 10**12
+"""Of tokens, say. No answer has had a thousandth of it, and a number of hundreds of digits has no price: more
 is a mistake of whoever counted."""
 
 _LONGEST_NULL = 4
@@ -60,6 +60,15 @@ def text(raw: msgspec.Raw) -> str | None:
         return None
 
 
+def document(data: bytes) -> object:
+    """What a whole document holds; its text when it is unreadable."""
+    try:
+        found: object = msgspec.json.decode(data)
+    except UNREADABLE:
+        return data.decode("utf-8", "replace")
+    return found
+
+
 def at(found: object, *path: str) -> object:
     """What stands at the end of a path of keys; None where the path breaks off."""
     for key in path:
@@ -83,7 +92,7 @@ def count(found: object) -> int | None:
     """A number of tokens: whole, not negative and not beyond all measure."""
     if type(found) is float and found.is_integer():
         found = int(found)
-    return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
+    return found if type(found) is int and 0 <= found <= LARGEST_COUNT else None
 
 
 def is_json(body: bytes) -> bool:

@@ -15,7 +15,7 @@ from plano.exchange.inflating import Inflater
 from plano.exchange.retry_after import LONGEST_S, retry_after_s
 from plano.wire.dialects import DIALECTS, Codec
 from plano.wire.facts import Complaint
-from plano.wire.loose import MOST_TOKENS
+from plano.wire.loose import LARGEST_COUNT
 from plano.wire.sse import Events, events
 from plano.wire.stream import StreamReader
 from tests.fuzz.target import Target, cut, uncut
@@ -74,7 +74,7 @@ def _check_facts(codec: Codec, usage: Usage | None, served: str | None, error: C
         counts = [getattr(usage, name) for name in usage.__struct_fields__]
         # Of Anthropic's input there are three kinds, which are added up.
         assert all(
-            count is None or (type(count) is int and 0 <= count <= 3 * MOST_TOKENS) for count in counts
+            count is None or (type(count) is int and 0 <= count <= 3 * LARGEST_COUNT) for count in counts
         )
         assert any(count is not None for count in counts)
     if error is not None:
@@ -177,8 +177,8 @@ TARGETS = (
         200,
     ),
     *(
-        Target(name, partial(check_stream, dialect), uncut(*_seeds), STREAM_WORDS, 800, holds_json=True)
-        for name, dialect, _seeds in (
+        Target(name, partial(check_stream, dialect), uncut(*texts), STREAM_WORDS, 800, holds_json=True)
+        for name, dialect, texts in (
             ("chat_stream", Dialect.OPENAI_CHAT, (b"".join(CHAT[1:4]), b"".join(CHAT[4:]))),
             ("messages_stream", Dialect.ANTHROPIC_MESSAGES, (b"".join(MESSAGES[:2]), b"".join(MESSAGES[3:]))),
             (

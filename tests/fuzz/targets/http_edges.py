@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import h11
 
@@ -20,7 +21,7 @@ from plano.server.app import given_id
 from plano.server.inference import FORWARDED, Sessions, facts_of
 from plano.server.problems import problem_of, rendered
 from tests.fuzz.target import Target, cut, uncut
-from tests.unit.http1.pages import Page, as_h11_likes_it, as_h11_says_it, read_by_h11
+from tests.unit.http1.pages import Page, Read, as_h11_likes_it, as_h11_says_it, read_by_h11
 from tests.unit.http1.upstreams import Event, RecordingSink
 
 MANY_ZEROS = b"\r\n" + b"0" * 15
@@ -40,7 +41,11 @@ def check_request(data: bytes) -> None:
         cut_up.feed(piece)
     for page in (whole, cut_up):
         page.reader.release()
-    assert (cut_up.read, cut_up.kept_alive, cut_up.kinds) == (whole.read, whole.kept_alive, whole.kinds)
+    assert (_requests(cut_up), cut_up.kept_alive, cut_up.kinds) == (
+        _requests(whole),
+        whole.kept_alive,
+        whole.kinds,
+    )
     assert (cut_up.buffered_bytes, whole.buffered_bytes) == (0, 0)
     for refusal in whole.refusals:
         _check_problem(problem_of(refusal), refusal.path)
@@ -48,6 +53,14 @@ def check_request(data: bytes) -> None:
         return  # Either a chunk size that h11 does not read, or content that must not be changed for it.
     first = as_h11_says_it(whole.read[:1])
     assert first == read_by_h11(as_h11_likes_it(text))[: len(first)]
+
+
+def _requests(page: Page) -> list[Read]:
+    """Without their length, which a head that is known again leaves out."""
+    return [
+        replace(each, fields=tuple(field for field in each.fields if field[0] != b"content-length"))
+        for each in page.read
+    ]
 
 
 def _check_problem(problem: PlanoError, path: str) -> None:

@@ -27,7 +27,6 @@ from plano.wire.splice import Head
 from tests.fuzz.target import Target
 
 Pairs = list[tuple[str, object]]
-ROUTES = "routing_preferences"
 BUDGET_TOKENS = 16
 """So small that trimming is what mostly happens."""
 
@@ -73,7 +72,7 @@ def _check_refusal(codec: Codec, problem: PlanoError) -> None:
 def _check_splice(head: Head, document: Pairs, name: str) -> None:
     pieces, size = head.routed_to(name)
     sent = b"".join(pieces)
-    expected = [(key, name if key == "model" else value) for key, value in document if key != ROUTES]
+    expected = [(key, name if key == "model" else value) for key, value in document if key != KEY]
     if not any(key == "model" for key, _ in document):
         expected.insert(0, ("model", name))
     assert (len(sent), pairs_of(sent)) == (size, expected)

@@ -93,3 +93,10 @@ def test_the_name_serves_where_the_type_is_missing() -> None:
 def test_counts_of_a_failed_response_are_known() -> None:
     """What was read was paid for."""
     assert after(response("response.failed", "failed", usage=COUNTED)).usage == Usage(20, 9, 12, None, 4)
+
+
+def test_an_error_event_that_is_not_utf8_is_an_error() -> None:
+    """The decoder passes over bytes in members that nobody reads; whoever reads all of them must be ready."""
+    reader = after(b'data: {"type": "error", "x": "\xdc", "message": "no"}\n\n')
+
+    assert reader.error == Complaint((), '{"type": "error", "x": "\ufffd", "message": "no"}')

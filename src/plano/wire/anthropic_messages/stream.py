@@ -75,26 +75,18 @@ class StreamReader(Reader):
             return ""
 
     def _learn_start(self, data: bytes) -> None:
-        message = loose.at(_decoded(data), "message")
+        message = loose.at(loose.document(data), "message")
         self.id = loose.text_at(message, "id")
         self.served = loose.text_at(message, "model")
         self._counts = counts_in(loose.at(message, "usage"))
 
     def _learn_delta(self, data: bytes) -> None:
         self.content = True
-        event = _decoded(data)
+        event = loose.document(data)
         self.finish_reason = loose.text_at(event, "delta", "stop_reason") or self.finish_reason
         self._counts |= counts_in(loose.at(event, "usage"))
 
     def _note_error(self, data: bytes) -> None:
         if self.error is None:
-            found = _decoded(data)
+            found = loose.document(data)
             self.error = complaint_of(loose.at(found, "error") or found)
-
-
-def _decoded(data: bytes) -> object:
-    try:
-        found: object = msgspec.json.decode(data)
-    except loose.UNREADABLE:
-        return data.decode("utf-8", "replace")
-    return found

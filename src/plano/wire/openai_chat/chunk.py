@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from plano.chat.usage import Usage
 from plano.wire import loose
 from plano.wire.loose import NOTHING
 
+Index = Annotated[int, msgspec.Meta(ge=0, le=loose.LARGEST_COUNT)]
+"""As `loose.count` reads it: which of a chunk's readings is used must not change whose piece it is."""
+
 
 class Choice(msgspec.Struct, gc=False):
     """One of the answers asked for, or the next piece of it."""
 
-    index: int | None = 0
+    index: Index | None = 0
     finish_reason: str | None = None
     """None, or empty with some providers, until the last piece."""
     delta: dict[str, msgspec.Raw] | None = None

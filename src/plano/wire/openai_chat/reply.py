@@ -17,7 +17,7 @@ from plano.wire.loose import NOTHING
 from plano.wire.openai_chat.chunk import Chunk, choices_of, usage_of
 from plano.wire.openai_errors import complaint_of
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=loose.MOST_TOKENS)] | None
+Count = Annotated[int, msgspec.Meta(ge=0, le=loose.LARGEST_COUNT)] | None
 
 
 class _PromptDetails(msgspec.Struct, gc=False):

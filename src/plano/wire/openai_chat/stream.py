@@ -13,7 +13,7 @@ import msgspec
 from plano.chat.usage import Usage
 from plano.wire import loose
 from plano.wire.loose import NOTHING
-from plano.wire.openai_chat.chunk import Choice, Chunk, choices_of, usage_of
+from plano.wire.openai_chat.chunk import Choice, Chunk, Index, choices_of, usage_of
 from plano.wire.openai_errors import complaint_of
 from plano.wire.sse import EVENT_LIMIT_BYTES
 from plano.wire.stream import StreamReader as Reader
@@ -28,7 +28,7 @@ _WHAT = "An event of the provider's stream"
 class _End(msgspec.Struct, gc=False):
     """What still matters of a choice once content was seen."""
 
-    index: int = 0
+    index: Index = 0
     finish_reason: str | None = None
 
 

@@ -72,7 +72,7 @@ class StreamReader(Reader):
         if kind in _LOOKED_INTO:
             self._learn_response(kind, data)
         elif kind == "error":
-            self._note_error(msgspec.json.decode(data))
+            self._note_error(loose.document(data))
         elif kind not in _SILENT:
             self.content = True
         if len(event.error) > _SAYS_SOMETHING:
