@@ -22,6 +22,8 @@ from tests.fuzz import corpus
 from tests.fuzz.target import Target
 from tests.fuzz.targets.every import EVERY
 
+STOPPED = 72
+"""How libFuzzer exits when it is interrupted."""
 SLOWEST_S = 20
 """One run that takes longer has failed."""
 _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
@@ -102,7 +104,7 @@ class Session:
         return file
 
     def _failure(self, told: subprocess.CompletedProcess[str]) -> str:
-        if told.returncode == 0:
+        if told.returncode in (0, STOPPED):
             return ""
         raised = _RAISED.search(told.stdout + told.stderr)
         inputs = [

@@ -134,8 +134,8 @@ def test_an_empty_name_waits_for_a_real_one() -> None:
 
 @pytest.mark.parametrize("index", [-1, 10**13, None, "1"])
 def test_a_piece_is_of_one_choice_however_its_chunk_is_read(index: object) -> None:
-    """What is odd beside it decides which reading is used. An index that cannot be one is the first's in all of
-    them: else the finish reason would be another's, and a whole answer would count as cut off."""
+    """What is odd beside it decides which reading is used. An index that cannot be one is the first's in all
+    of them: else the finish reason would be another's, and a whole answer would count as cut off."""
     begins = data({"id": 5, "choices": [{"index": index, "delta": {"content": "x"}}]})
     ends = data({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]})
 
