@@ -54,7 +54,8 @@ MIB = 1024 * 1024
 BOUNDS = {"rss_bytes": 16.0 * MIB, "descriptors": 20.0, "threads": 4.0, "tasks": 20.0}
 """An hour may add so much; more than that for sure is a leak."""
 SPARE = {"descriptors": 4, "threads": 6, "tasks": 4}
-"""How much more than at the beginning there may be at rest: what is opened when it is first needed."""
+"""How much more than at the beginning there may be at rest, in each worker: what is opened when it is first
+needed."""
 SETTLING_S = 12.0
 """Idle connections upstream are closed after five."""
 MOST_TOLD = 10
@@ -162,7 +163,7 @@ class Soak:
         found = [
             f"{name}: {getattr(self.first, name)} at first, {getattr(self.last, name)} at rest"
             for name, spare in SPARE.items()
-            if getattr(self.last, name) > getattr(self.first, name) + spare
+            if getattr(self.last, name) > getattr(self.first, name) + spare * self.options.workers
         ]
         return [*found, *([f"{self.last.in_flight} requests in flight"] if self.last.in_flight else [])]
 
