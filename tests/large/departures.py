@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
@@ -52,10 +53,13 @@ async def departure(stage: Stage, number: int, leave: Callable[[RawClient], None
         return time.perf_counter() - left_at
 
 
-async def settled(running: RunningGateway) -> Held:
-    """What is held when nothing is under way."""
+async def settled(running: RunningGateway, *, no_more_than: Held | None = None) -> Held:
+    """What is held when nothing is under way; what is more than it should be has time to go."""
     await until(lambda: running.worker.in_flight.count == 0 and not running.worker.server.connections)
     await turns()
+    if no_more_than is not None:
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: not _grown(no_more_than, held(running)))
     return held(running)
 
 
@@ -73,7 +77,7 @@ async def departures(phase: Phase, each: int) -> tuple[list[object], list[str]]:
             taken_s.append(taken)
             if len(taken_s) == WARM_UP:
                 before = await settled(stage.running)
-        after = await settled(stage.running)
+        after = await settled(stage.running, no_more_than=before)
         lines = await stage.running.logged(len(taken_s))
         asked = {who: len(who.attempts) for who in stage.upstreams}
         may_be = stage.asked(len(taken_s))
