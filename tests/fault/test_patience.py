@@ -12,8 +12,9 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import answered, ask, asked, request
 from tests.fault.cuts import Cuts
 from tests.fault.test_fallback import config_of
+from tests.fault.watched import gateway
 from tests.wall.answers import refusal
-from tests.wall.gateway import OPENAI_MODEL, gateway, listener
+from tests.wall.gateway import OPENAI_MODEL, listener
 from tests.wall.script import Stall
 
 CHAT = Dialect.OPENAI_CHAT
