@@ -105,7 +105,7 @@ class AccessLog:
         """Milliseconds have three decimals: `round` would cost four times as much."""
         started, decided, sent = record.started, record.decided, record.sent
         first_byte, first_content, ended = record.first_byte, record.first_content, record.ended
-        dialect = record.dialect
+        dialect, preferred = record.dialect, record.preferred
         usage = record.usage or _NO_USAGE
         line = LogLine(
             self._date(record.at),
@@ -142,7 +142,7 @@ class AccessLog:
             usage.reasoning_tokens,
             record.detail,
             record.key,
-            None if record.preferred == record.chosen else record.preferred,
+            None if preferred is None or preferred == record.chosen else preferred,
             tuple([_failed(each, started) for each in record.failed]) if record.failed else (),
         )
         return _routed(line, record) if record.reasons else line
