@@ -44,7 +44,7 @@ class ServerLimits:
     pipelined_bytes: int = 64 * KIB
     """Heads and bodies that may wait behind the request being answered; past it those are answered, then the
     connection closes. Reading never pauses, or a departure would go unnoticed."""
-    held_reply_bytes: int = 128 * KIB
+    held_reply_bytes: int = 96 * KIB
     """What a slow reader may leave waiting before reading upstream pauses; with the read that comes on top
     (64 KiB) and what two connections cost, a client that reads nothing stays below 256 KiB."""
     drain_s: float = 30.0
