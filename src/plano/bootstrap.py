@@ -22,7 +22,7 @@ from plano.config.load import Configuration
 from plano.exchange.record import ExchangeRecord
 from plano.http1.alarms import Alarms
 from plano.http1.limits import ServerLimits
-from plano.http1.server import Server
+from plano.http1.server import Face, Server
 from plano.observe.access_log import AccessLog, LogFormat
 from plano.observe.gauges import Gauges
 from plano.observe.log_writer import DescriptorOutput, LogWriter
@@ -35,6 +35,7 @@ from plano.observe.watchdog import Watchdog
 from plano.routing.affinity import StoreState
 from plano.routing.ports import AffinityStore
 from plano.server.admin import Admin, Render
+from plano.server.app import App
 from plano.serving import Serving, beforehand, new_request_id
 
 _log = logging.getLogger(__name__)
@@ -107,9 +108,7 @@ class Gateway:
         self.limits = _within(options.most_connections, configuration.server_limits)
         app = self._serving.app(self.recording, self.is_ready)
         self.server = Server(
-            app.handle,
-            refuse=app.refuse,
-            defect=app.defect,
+            _face(app),
             limits=self.limits,
             in_flight=self.in_flight,
             alarms=self._alarms,
@@ -234,13 +233,7 @@ class Gateway:
             (model.id for model in serving.catalog.models), serving.routing_counter(), serving.key_names
         )
         app = serving.app(self.recording, self.is_ready)
-        self.server.replace(
-            app.handle,
-            refuse=app.refuse,
-            defect=app.defect,
-            limits=self.limits,
-            under_way=serving.under_way,
-        )
+        self.server.replace(_face(app), limits=self.limits, under_way=serving.under_way)
 
     async def _outlive(self, serving: Serving) -> None:
         """Close a replaced configuration once its last request has ended."""
@@ -328,6 +321,10 @@ class _Told:
         self.take = take
 
 
+def _face(app: App) -> Face:
+    return Face(app.handle, app.refuse, app.defect, app.screen)
+
+
 class AdminListener:
     """Metrics and health on a listener of their own, for one worker or for the process that has several."""
 
@@ -336,9 +333,7 @@ class AdminListener:
         self._alarms = Alarms(self._loop)
         admin = Admin(render=render, is_ready=is_ready, new_id=new_request_id)
         self._server = Server(
-            admin.handle,
-            refuse=admin.refuse,
-            defect=admin.defect,
+            Face(admin.handle, admin.refuse, admin.defect),
             limits=ADMIN_LIMITS,
             in_flight=InFlight(),
             alarms=self._alarms,

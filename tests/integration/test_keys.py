@@ -13,6 +13,7 @@ import pytest
 
 from plano.catalog.build import load_catalog
 from plano.keys.digests import hash_of
+from tests.fault.baseline import turns
 from tests.wall.answers import TEXT
 from tests.wall.canary import WITNESS
 from tests.wall.gateway import ANTHROPIC_MODEL, OPENAI_MODEL, RunningGateway, config_at, gateway, written
@@ -463,3 +464,44 @@ async def test_an_unknown_key_learns_nothing_else(path: str) -> None:
         reply = await client.reply()
 
     assert (reply.status, OTHER in reply.body.decode(), upstream.attempts) == (401, False, [])
+
+
+async def test_a_strangers_body_is_not_waited_for() -> None:
+    """Whoever has no key could else fill the memory for everybody's bodies."""
+    head = (
+        b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 5000000\r\nx-api-key: pk-of-nobody\r\n\r\n"
+    )
+    async with asked_for_keys(key()) as (running, upstream), RawClient(running.port) as client:
+        await client.send(head + b'{"model"')
+        reply = await client.reply()
+
+        assert (reply.status, json.loads(reply.body)["error"]["type"]) == (401, "authentication_error")
+        assert running.worker.server.buffered_bytes == 0
+        assert upstream.attempts == []
+
+
+async def test_a_stranger_is_not_told_to_continue() -> None:
+    """A client that waits for leave to send has its answer before it sends anything."""
+    start = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+    head = start + b"content-length: 900\r\nexpect: 100-continue\r\n\r\n"
+    async with asked_for_keys(key()) as (running, _), RawClient(running.port) as client:
+        await client.send(head)
+        reply = await client.reply()
+
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (401, "invalid_api_key")
+
+
+async def test_who_has_a_key_may_send_in_pieces() -> None:
+    """A body that takes several reads is looked at twice, and served."""
+    body = json.dumps({"model": OPENAI_MODEL, "messages": QUESTION}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+        f"authorization: Bearer {KEY}\r\n\r\n"
+    ).encode()
+    async with asked_for_keys(key()) as (running, _), RawClient(running.port) as client:
+        await client.send(head + body[:9])
+        await turns()
+        await client.send(body[9:])
+        reply = await client.reply()
+
+    assert reply.status == 200

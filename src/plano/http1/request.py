@@ -7,7 +7,7 @@ account of what is held. What is not HTTP/1.1 is refused, and nothing is read af
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -26,6 +26,7 @@ RefusalKind = Literal[
     "unsupported_encoding",
     "timeout",
     "overloaded",
+    "unauthenticated",
     "left",
 ]
 """What a client that `left` is told reaches nobody."""
@@ -88,6 +89,10 @@ class Request(msgspec.Struct, eq=False):
     """The name it is answered under, given by whoever answers."""
 
 
+Screen = Callable[[Request], str | None]
+"""Asked of a head whose body is still to come: why it is not worth waiting for; None: it is."""
+
+
 class Shared(Protocol):
     """What the readers of one listener share; see `plano.http1.server.Server`."""
 
@@ -95,6 +100,7 @@ class Shared(Protocol):
     buffered_bytes: int
     is_short_of_memory: bool
     known_heads: KnownHeads
+    screen: Screen | None
 
     def now(self) -> float: ...
 
@@ -317,6 +323,8 @@ class RequestReader:
         request.http_1_0 = version == "1.0"
         fields = request.fields
         if b"expect" in fields and fields[b"expect"].lower() == b"100-continue" and version == "1.1":
+            if self._is_screened(request):
+                return
             self._taker.body_expected()
         if b"upgrade" in fields and parser.should_upgrade():
             # The parser takes what follows for the other protocol; see `_decline_upgrade`.
@@ -397,7 +405,16 @@ class RequestReader:
         phase: Literal["head", "body"] = "head" if self.in_head else "body"
         if self.request is not None and phase != self._phase:
             self._phase = phase
-            self._taker.more_expected()
+            if phase == "head" or not self._is_screened(request):
+                self._taker.more_expected()
+
+    def _is_screened(self, request: Request) -> bool:
+        """Whether it was refused for its head: a stranger's body is not waited for, nor held."""
+        screen = self._shared.screen
+        problem = None if screen is None else screen(request)
+        if problem is not None:
+            self.refuse("unauthenticated", problem)
+        return problem is not None
 
     def _check_unfinished_head(self, request: Request) -> None:
         """The head is at least as long as its finished fields, and as the reads that were all of it, less

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -20,7 +21,7 @@ from plano.http1.known_heads import KnownHeads
 from plano.http1.limits import ServerLimits
 from plano.http1.outbox import Outbox
 from plano.http1.reply import Reply
-from plano.http1.request import Refusal, Request
+from plano.http1.request import Refusal, Request, Screen
 
 
 class Errand(Protocol):
@@ -36,6 +37,17 @@ Refuser = Callable[[Refusal], tuple[int, bytes, bytes]]
 """Turns a refusal into status, field lines and body, in the caller's dialect."""
 Defect = Callable[[Request, Reply, Exception], None]
 """Answers a request whose handler raised: that is a bug, and still nobody may be left waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Who answers what is read."""
+
+    handle: Handler
+    refuse: Refuser
+    defect: Defect
+    screen: Screen | None = None
+    """None: every body is waited for."""
 
 
 class InFlight(Protocol):
@@ -60,10 +72,8 @@ class Server:
 
     def __init__(
         self,
-        handler: Handler,
+        face: Face,
         *,
-        refuse: Refuser,
-        defect: Defect,
         limits: ServerLimits,
         in_flight: InFlight,
         alarms: Alarms,
@@ -72,10 +82,8 @@ class Server:
         today: Callable[[], float] = time.time,
         under_way: UnderWay | None = None,
     ) -> None:
-        """`under_way` counts what this handler is given, until another replaces it."""
-        self.handler = handler
-        self.refuse = refuse
-        self.defect = defect
+        """`under_way` counts what this face is given, until another replaces it."""
+        self._put_on(face)
         self.limits = limits
         self.alarms = alarms
         self.loop = loop
@@ -111,15 +119,21 @@ class Server:
             self._date_until = now + 1.0 - today % 1.0
         return self._date
 
-    def replace(
-        self, handler: Handler, *, refuse: Refuser, defect: Defect, limits: ServerLimits, under_way: UnderWay
-    ) -> None:
-        """Every further request is answered by `handler`; what is under way stays with whom it is, and
+    def replace(self, face: Face, *, limits: ServerLimits, under_way: UnderWay) -> None:
+        """Every further request is answered by `face`; what is under way stays with whom it is, and
         connections stay open."""
         before, self.under_way = self.under_way, under_way
-        self.handler, self.refuse, self.defect, self.limits = handler, refuse, defect, limits
+        self._put_on(face)
+        self.limits = limits
         if not before.count:
             before.none.set()
+
+    def _put_on(self, face: Face) -> None:
+        """Each where it is looked up at once: that happens with every request."""
+        self.handler = face.handle
+        self.refuse = face.refuse
+        self.defect = face.defect
+        self.screen = face.screen
 
     def drain(self) -> None:
         """From now on every answer says `connection: close`."""

@@ -7,7 +7,14 @@ from typing import Any
 
 from plano.catalog.catalog import Catalog
 from plano.catalog.gateway_keys import GatewayKey
-from plano.errors import ClientLeft, KeyExhausted, MethodNotAllowed, NotFound, PlanoError
+from plano.errors import (
+    ClientLeft,
+    KeyExhausted,
+    MethodNotAllowed,
+    NotFound,
+    PlanoError,
+    Unauthenticated,
+)
 from plano.exchange.errand import Errand
 from plano.exchange.exchange import Exchange
 from plano.exchange.ports import Recorder
@@ -109,6 +116,16 @@ class App:
             record.bytes_out = len(answer[2])
         self._note(record, problem)
         return answer
+
+    def screen(self, request: Request) -> str | None:
+        """Why a request whose body is still to come would be refused for its head; None: it would not."""
+        if self._gate is not None and request.path in self._posts:
+            try:
+                self._gate.key_of(request.fields)
+            except Unauthenticated as problem:
+                problem.forget_frames()
+                return problem.message
+        return None
 
     def defect(self, request: Request, reply: Reply, error: Exception) -> None:
         """A handler raised: log it whole, tell the caller only where to look."""

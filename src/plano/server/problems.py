@@ -18,6 +18,7 @@ from plano.errors import (
     PlanoError,
     RequestTimeout,
     TargetTooLong,
+    Unauthenticated,
     UnsupportedEncoding,
 )
 from plano.exchange.heads import problem_lines
@@ -40,6 +41,7 @@ REFUSALS: dict[RefusalKind, Callable[[str], PlanoError]] = {
     "unsupported_encoding": UnsupportedEncoding,
     "timeout": RequestTimeout,
     "overloaded": Overloaded,
+    "unauthenticated": Unauthenticated,
     "left": ClientLeft,
 }
 """What the HTTP edge refuses, as our errors."""

@@ -17,7 +17,7 @@ from plano.http1.connection import Connection
 from plano.http1.limits import ServerLimits
 from plano.http1.reply import Reply
 from plano.http1.request import Refusal, RefusalKind, Request
-from plano.http1.server import Handler, Server
+from plano.http1.server import Face, Handler, Server
 from tests.unit.http1.hands import HandLoop
 
 STATUSES: dict[RefusalKind, int] = {
@@ -28,6 +28,7 @@ STATUSES: dict[RefusalKind, int] = {
     "unsupported_encoding": 415,
     "timeout": 408,
     "overloaded": 503,
+    "unauthenticated": 401,
     "left": 499,
 }
 EDGE_LIMITS = ServerLimits(
@@ -304,9 +305,7 @@ class Edge:
         self.in_flight = Counter()
         self.alarms = Alarms(self.loop)
         self.server = Server(
-            handler or self.desk,
-            refuse=self._refuse,
-            defect=self._defect,
+            Face(handler or self.desk, self._refuse, self._defect),
             limits=limits or EDGE_LIMITS,
             in_flight=self.in_flight,
             alarms=self.alarms,
@@ -366,9 +365,7 @@ async def serving(handler: Handler, limits: ServerLimits | None = None) -> Async
     loop = asyncio.get_running_loop()
     alarms = Alarms(loop)
     server = Server(
-        handler,
-        refuse=lambda refusal: (STATUSES[refusal.kind], b"", refusal.kind.encode()),
-        defect=_end_loudly,
+        Face(handler, lambda refusal: (STATUSES[refusal.kind], b"", refusal.kind.encode()), _end_loudly),
         limits=limits or ServerLimits(),
         in_flight=Counter(),
         alarms=alarms,

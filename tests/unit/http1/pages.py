@@ -10,7 +10,7 @@ import h11
 
 from plano.http1.known_heads import KnownHeads
 from plano.http1.limits import ServerLimits
-from plano.http1.request import Refusal, Request, RequestReader
+from plano.http1.request import Refusal, Request, RequestReader, Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Page:
         self.buffered_bytes = 0
         self.is_short_of_memory = False
         self.known_heads: KnownHeads = WeakValueDictionary()
+        self.screen: Screen | None = None
         self.requests: list[Request] = []
         self.kept_alive: list[bool] = []
         self.refusals: list[Refusal] = []

@@ -441,3 +441,23 @@ EXPECTATIONS = [
 def test_a_body_is_invited_when_the_client_waits_for_it(data: bytes, invitations: int) -> None:
     """curl waits a second for the invitation; and a body that is refused must not be invited."""
     assert Page(LIMITS).feed(data).invitations == invitations
+
+
+SCREENED = [
+    pytest.param(3, ["unauthenticated"], 0, id="the body is still to come"),
+    pytest.param(5, [], 1, id="the body is there"),
+]
+
+
+@pytest.mark.parametrize(("sent", "refused", "read"), SCREENED)
+def test_a_body_that_is_not_worth_waiting_for_is_not_waited_for(
+    sent: int, refused: list[str], read: int
+) -> None:
+    """Whoever is known to be refused may not hold memory until then; one that is there costs no more."""
+    page = Page()
+    page.screen = lambda request: f"{request.path} is not for you"
+
+    page.reader.feed(post("/v1", b"abcde")[: sent - 5 or None])
+
+    assert [refusal.kind for refusal in page.refusals] == refused
+    assert (len(page.requests), page.buffered_bytes) == (read, 0)
