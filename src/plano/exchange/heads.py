@@ -14,6 +14,7 @@ from plano.errors import (
     ShuttingDown,
     UpstreamRefused,
 )
+from plano.exchange.retry_after import makes_sense
 from plano.http1.reply import JSON
 from plano.routing.decision import Candidate, Decision
 from plano.routing.decision_object import DecisionObject
@@ -71,7 +72,7 @@ def passed_on(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
         [
             b"%b: %b\r\n" % field
             for field in fields
-            if field[0] in PASSED_ON or field[0].startswith(PASSED_ON_PREFIXES)
+            if (field[0] in PASSED_ON and makes_sense(field)) or field[0].startswith(PASSED_ON_PREFIXES)
         ]
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from email.utils import mktime_tz, parsedate_tz
 
 LONGEST_S = 24 * 3600.0
-"""What is believed of it at all; how much of that is waited for is `routing.health`'s."""
+"""What is believed of it; more is taken for this. How much of that is waited for is `routing.health`'s."""
+END_OF_DATES = 253_402_300_800
+"""Behind the last of the year 9999: HTTP's dates have four digits for it."""
 LONGEST_LINE = 64
 """A date with its field name has 42 bytes."""
 
@@ -30,8 +32,18 @@ def _field(lines: bytes, start: bytes) -> bytes:
     return b""
 
 
+def makes_sense(field: tuple[bytes, bytes]) -> bool:
+    """Whether a field that may be one of the two can be read; any other field can."""
+    name, value = field
+    if name not in (b"retry-after", b"retry-after-ms"):
+        return True
+    if len(value) > LONGEST_LINE:
+        return False
+    return _number(value) is not None or (name == b"retry-after" and _until(value, 0.0) is not None)
+
+
 def _believed(seconds: float | None) -> float | None:
-    return seconds if seconds is not None and 0.0 <= seconds <= LONGEST_S else None
+    return None if seconds is None else min(seconds, LONGEST_S)
 
 
 def _number(written: bytes) -> float | None:
@@ -41,6 +53,7 @@ def _number(written: bytes) -> float | None:
 def _until(written: bytes, today: float) -> float | None:
     try:
         date = parsedate_tz(written.decode("ascii"))
-        return None if date is None else max(0.0, mktime_tz(date) - today)
+        at = END_OF_DATES if date is None else mktime_tz(date)
+        return None if at >= END_OF_DATES else max(0.0, at - today)
     except (ValueError, OverflowError):
         return None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano.exchange.retry_after import LONGEST_S, retry_after_s
+from plano.exchange.retry_after import LONGEST_S, makes_sense, retry_after_s
 
 TODAY = 784_111_777.0
 """Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110's examples."""
@@ -37,10 +37,10 @@ SAID = [
     pytest.param("1.2.3", None, id="two points"),
     pytest.param(".", None, id="a point"),
     pytest.param("\xb2", None, id="a digit beyond ASCII"),
-    pytest.param("86401", None, id="more than a day"),
-    pytest.param("9" * 30, None, id="huge"),
+    pytest.param("86401", 86400.0, id="more than a day"),
+    pytest.param("9" * 30, 86400.0, id="huge"),
     pytest.param("9" * 9000, None, id="endless"),
-    pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", None, id="a date of another age"),
+    pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", 86400.0, id="a date of another age"),
     pytest.param("Mon, 99999999999999999999 Jan 2020 00:00:00 GMT", None, id="a day that no integer holds"),
     pytest.param("Mon, 01 Jan 2020 00:00:00 +99999999", 0.0, id="a zone beyond the world"),
 ]
@@ -92,3 +92,31 @@ def test_whatever_date_is_said_is_a_time_of_this_day_or_nothing(numbers: list[st
     found = after(f"Mon, {day[:2]} Jan {year[:12]} {hour[:3]}:{minute[:3]}:{second[:3]} +{zone[:9]}")
 
     assert found is None or 0.0 <= found <= LONGEST_S
+
+
+@pytest.mark.parametrize("name", [b"retry-after", b"retry-after-ms"])
+@pytest.mark.parametrize(
+    ("value", "sensible"),
+    [
+        (b"17", True),
+        (b"9" * 30, True),
+        (b"", False),
+        (b"-5", False),
+        (b"sk-a-key", False),
+        (b"9" * 99, False),
+    ],
+)
+def test_only_what_can_be_read_is_worth_passing_on(name: bytes, value: bytes, sensible: bool) -> None:
+    """The rest tells a client nothing, and might tell it what is not meant for it."""
+    assert makes_sense((name, value)) == sensible
+
+
+def test_a_date_is_no_number_of_milliseconds() -> None:
+    """It makes sense in the one field alone; other fields are none of its business."""
+    date = b"Sun, 06 Nov 1994 08:49:57 GMT"
+
+    assert [makes_sense((name, date)) for name in (b"retry-after", b"retry-after-ms", b"date")] == [
+        True,
+        False,
+        True,
+    ]
