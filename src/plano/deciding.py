@@ -220,9 +220,16 @@ class Deciding:
         await self.board.refresh(within_s=within_s)
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
-        """Learn from finished exchanges how long models take."""
+        """Learn from finished exchanges how long models take. Raises what was raised of one of them, when
+        it has learnt from all others."""
+        raised: Exception | None = None
         for record in records:
-            self.board.observe(record)
+            try:
+                self.board.observe(record)
+            except Exception as error:  # noqa: BLE001 - raised below
+                raised = error
+        if raised is not None:
+            raise raised
 
     def note_session(self, record: ExchangeRecord, key: str, chosen: ModelId) -> None:
         """Write what a session has spent, or that another model than its own has answered."""

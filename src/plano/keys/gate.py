@@ -79,8 +79,12 @@ class Gate:
     def settle(self, record: ExchangeRecord) -> None:
         """The request has ended; nothing happens for one that was not admitted."""
         admitted = self._admitted.pop(id(record), None)
-        if admitted is not None:
+        if admitted is None:
+            return
+        tokens = 0
+        try:
             tokens, record.usd = self._charge(record)
+        finally:  # a key must not stay shut for a request that nobody can price
             admitted[0].end(tokens, record.usd)
 
     def _charge(self, record: ExchangeRecord) -> tuple[int, float | None]:
@@ -108,8 +112,10 @@ class SettlingRecorder:
         self._recorder = recorder
 
     def record(self, record: ExchangeRecord) -> None:
-        self._gate.settle(record)
-        self._recorder.record(record)
+        try:
+            self._gate.settle(record)
+        finally:
+            self._recorder.record(record)
 
 
 def cost_usd(usage: Usage, price: Price) -> float:

@@ -224,3 +224,27 @@ def test_a_record_that_ends_ends_the_request() -> None:
 def test_what_an_answer_costs(usage: Usage, price: Price, usd: float) -> None:
     """Cached tokens billed twice have cost people 4 to 11 times too much elsewhere."""
     assert cost_usd(usage, price) == pytest.approx(usd)
+
+
+def test_a_request_that_cannot_be_priced_ends_and_is_recorded_all_the_same() -> None:
+    """Else one answer that nobody can reckon with would shut its key until the next start."""
+    world = World(max_concurrent=1)
+    world.gate = gate_for(
+        [world.key], before=None, prices=_nobody_knows, now=lambda: 0.0, today=lambda: MIDNIGHT
+    )
+    record = world.begin()
+    record.chosen, record.usage = MODEL, Usage(1, 1)
+    told: list[ExchangeRecord] = []
+
+    class Recorder:
+        def record(self, record: ExchangeRecord) -> None:
+            told.append(record)
+
+    with pytest.raises(OverflowError):
+        SettlingRecorder(world.gate, Recorder()).record(record)
+
+    assert (told, world.begin().key) == ([record], "research")
+
+
+def _nobody_knows(model: ModelId) -> Price:
+    raise OverflowError(model)
