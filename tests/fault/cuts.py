@@ -6,6 +6,7 @@ begun, and with which one it is whole. Nothing but that event makes a stream a s
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 
@@ -98,8 +99,8 @@ class Cuts(ScriptedUpstream):
     """Plays `script` once it is set, for `times` requests (one unless told otherwise); good answers
     otherwise."""
 
-    def __init__(self) -> None:
-        super().__init__(otherwise=self._next)
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(otherwise=self._next, tls=tls)
         self.script: Script | None = None
         self.times = 1
 

@@ -76,6 +76,8 @@ class Plan:
     down: Rule = field(default_factory=Pass)
     connects: bool = True
     """False: it is accepted, and nobody asks the target; what comes is taken, and nothing is said."""
+    lets_go: bool = False
+    """Once who has connected closes, both sockets are, whatever was to be swallowed: for who counts them."""
 
 
 BLACK_HOLE = Plan(connects=False)
@@ -181,6 +183,7 @@ class Link:
 
     def __init__(self, number: int, plan: Plan) -> None:
         self.number = number
+        self._lets_go = plan.lets_go
         self.passed: dict[Way, Passed] = {"up": Passed(), "down": Passed()}
         """`up` closes when who has connected does, `down` when the target does."""
         swallow = Swallow()
@@ -192,6 +195,8 @@ class Link:
         """Whose data goes which way."""
         self._early: list[bytes | Fin | Rst] = []
         """What came up before the target was there."""
+        self._cut_early: Fin | Rst | None = None
+        """How its connection ends as soon as there is one."""
         self._changed = asyncio.Event()
 
     # -- commands
@@ -200,6 +205,10 @@ class Link:
         """Let out what is held, and hold no more."""
         for lane in self._lanes.values():
             lane.release()
+
+    def follow(self, way: Way, rule: Rule) -> None:
+        """From now on this rule; its bytes are counted from here."""
+        self._lanes[way].follow(rule)
 
     def swallow(self, *ways: Way) -> None:
         """From now on nothing comes out; both ways unless told which."""
@@ -216,6 +225,8 @@ class Link:
         for way, end in self._ends.items():
             if side in ("both", SENDER[way]):
                 end.leave(how)
+        if "down" not in self._ends and side != "client":
+            self._cut_early = how
         self.swallow()
 
     def abort(self) -> None:
@@ -247,6 +258,8 @@ class Link:
         early, self._early = self._early, []
         for piece in early:
             self.give(BACK[way], piece)
+        if way == "down" and self._cut_early is not None:
+            end.leave(self._cut_early)
 
     def came(self, way: Way, data: bytes) -> None:
         self.passed[way].taken += len(data)
@@ -259,6 +272,12 @@ class Link:
             passed.closed, passed.closed_at = how, asyncio.get_running_loop().time()
             self._lanes[way].take(Fin() if how == "fin" else Rst())
             self._changed.set()
+        self.left(way)
+
+    def left(self, way: Way) -> None:
+        """Nobody is there any more, or nobody who speaks."""
+        if self._lets_go and way == "up":
+            self.abort()
 
     # -- told by the lanes, and about congestion
 
@@ -378,6 +397,8 @@ class _End(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._then is None:
             self._link.ended(self._way, "rst" if isinstance(exc, ConnectionError) else "fin")
+        else:
+            self._link.left(self._way)
 
     def pause_writing(self) -> None:
         self._is_full = True
