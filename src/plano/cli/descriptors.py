@@ -14,8 +14,12 @@ RESERVED = 64
 """Descriptors for the rest: files, the loop, listeners, the admin listener's clients, look-ups of names."""
 A_CLIENT = 2
 """Descriptors a client takes: its own connection, and one upstream while it is being answered."""
-FEWEST = 8
-"""With less room than this a gateway is still worth starting: something has to say what is wrong."""
+FEWEST_CLIENTS = 8
+"""A gateway that could serve fewer at a time would soon close connections without a word."""
+
+
+FEWEST = RESERVED + A_CLIENT * FEWEST_CLIENTS
+"""With fewer descriptors nothing is worth starting."""
 
 
 def open_standard() -> None:
@@ -44,4 +48,4 @@ def allowed_connections(descriptors: int) -> int:
     """How many clients a worker can serve with so many descriptors."""
     if descriptors == resource.RLIM_INFINITY:
         return 1 << 31
-    return max((descriptors - RESERVED) // A_CLIENT, FEWEST)
+    return max((descriptors - RESERVED) // A_CLIENT, 0)

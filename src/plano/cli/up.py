@@ -20,7 +20,7 @@ from plano.catalog.catalog import Catalog
 from plano.cli import descriptors, signals
 from plano.cli.affinity import affinity_line, not_shared
 from plano.cli.counted_apart import counted_apart
-from plano.cli.exits import ConfigurationAtFault
+from plano.cli.exits import ConfigurationAtFault, OutsideAtFault
 from plano.cli.exposure import exposure
 from plano.cli.ports import ADMIN_HOST, ADMIN_PORT, Ports
 from plano.cli.reload import Apply, Reloaded, Reloading
@@ -121,7 +121,13 @@ def _with_reloads(snapshot: Snapshot, reloading: Reloading | None) -> Snapshot:
 
 def _warn_of_descriptors(configuration: Configuration, say: Callable[[str], None]) -> None:
     limit = descriptors.raise_limit()
-    allowed, wanted = descriptors.allowed_connections(limit), configuration.server_limits.max_connections
+    allowed = descriptors.allowed_connections(limit)
+    if allowed < descriptors.FEWEST_CLIENTS:
+        raise OutsideAtFault(
+            f"this process may open {limit} files and connections, and needs {descriptors.FEWEST} at least; "
+            "`ulimit -n` sets the limit"
+        )
+    wanted = configuration.server_limits.max_connections
     is_asked_for = "max_connections" in configuration.listener.limits
     if allowed < (wanted if is_asked_for else FEW_CONNECTIONS):
         say(

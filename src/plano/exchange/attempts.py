@@ -135,6 +135,17 @@ def _may_ask_again(problem: PlanoError) -> bool:
 def _have_one_key(one: Candidate, other: Candidate) -> bool:
     """Whether a refusal of the one's key is a refusal of the other's. Without a key there is none to refuse,
     unless it is the client's own."""
-    if one.model.provider != other.model.provider or one.model.access_key != other.model.access_key:
+    if one.model.access_key != other.model.access_key:
+        return False
+    if one.model.provider != other.model.provider and not _have_one_address(one, other):
         return False
     return one.model.access_key is not None or (one.model.passthrough_auth and other.model.passthrough_auth)
+
+
+def _have_one_address(one: Candidate, other: Candidate) -> bool:
+    """One provider under two names."""
+    return any(
+        (first.host, first.port) == (second.host, second.port)
+        for first in one.model.endpoints.values()
+        for second in other.model.endpoints.values()
+    )

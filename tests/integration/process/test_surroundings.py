@@ -166,6 +166,16 @@ async def test_scarce_descriptors_are_shed_before_they_run_out(tmp_path: Path) -
         assert "104 file descriptors are enough for 20 connections" in running.stderr.decode()
 
 
+async def test_too_few_descriptors_for_anybody_are_said_at_the_start(tmp_path: Path) -> None:
+    """Connections would be closed without a word, and nobody would know why."""
+    write(tmp_path, CONFIG)
+    async with launched("up", *FREE, folder=tmp_path, within=in_shell("ulimit -n 60")) as running:
+        code = await running.ended()
+
+        said = running.stderr
+        assert (code, b"needs 80 at least" in said, b"Traceback" in said) == (3, True, False)
+
+
 async def _asked(client: RawClient) -> RawReply:
     await client.get("/readyz")
     return await client.reply(to="GET")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano.catalog.catalog import Model, Secret
+from plano.catalog.catalog import Endpoint, Model, Secret
 from plano.catalog.names import ModelId, ProviderId
+from plano.chat.dialect import Dialect
 from plano.errors import (
     Internal,
     Overloaded,
@@ -35,15 +36,18 @@ from plano.routing.decision import Candidate
 from plano.routing.health import Report
 
 
-def candidate(name: str, provider: str = "", *, key: str | None = None, own: bool = False) -> Candidate:
-    """One with a key that nobody else has, unless told otherwise; "" for none."""
+def candidate(
+    name: str, provider: str = "", *, key: str | None = None, own: bool = False, at: str = ""
+) -> Candidate:
+    """One with a key and a host that nobody else has, unless told otherwise; "" for none."""
     provider = provider or name
+    endpoint = Endpoint("https", at or f"{provider}.invalid", 443, "/v1/chat/completions")
     model = Model(
         id=ModelId(f"{provider}/{name}"),
         name=name,
         provider=ProviderId(provider),
         upstream_model=name,
-        endpoints={},
+        endpoints={Dialect.OPENAI_CHAT: endpoint},
         auth="bearer",
         access_key=None if own or key == "" else Secret(key or f"key of {name}"),
         passthrough_auth=own,
@@ -271,6 +275,14 @@ def test_the_same_key_at_another_provider_is_another_key() -> None:
     first, second = candidate("one", "openai", key="k"), candidate("two", "groq", key="k")
 
     play([first, second], Send(first, is_last=False), failed(AUTH), Send(second, is_last=True))
+
+
+def test_the_same_key_at_the_same_address_is_one_key_whatever_its_provider_is_called() -> None:
+    """One server under two names would be shown what it has just refused."""
+    first = candidate("one", "mine", key="k", at="llm.invalid")
+    second = candidate("two", "also-mine", key="k", at="llm.invalid")
+
+    play([first, second], Send(first, is_last=False), failed(AUTH), GiveUp(AUTH, is_lasting=True))
 
 
 def test_a_key_that_is_the_clients_own_is_one_key() -> None:
