@@ -13,6 +13,7 @@ from itertools import cycle
 import pytest
 
 from plano.chat.dialect import Dialect
+from plano.exchange.relaying import HELD_PRELUDE_BYTES
 from tests.fault.asks import asked, assert_healthy
 from tests.fault.cuts import (
     BOUNDARIES,
@@ -31,6 +32,7 @@ from tests.fault.told import Told, error_in_event, events_in
 from tests.fault.watched import gateway
 from tests.wall.answers import EVENTS, PLAIN
 from tests.wall.gateway import config_at
+from tests.wall.script import EVENT_STREAM
 
 AT_EVERY_BYTE = ("FIN without the last chunk", "reset", "clean end")
 BY_TURNS = tuple(name for name in ENDINGS if name not in AT_EVERY_BYTE)
@@ -127,3 +129,21 @@ async def test_half_of_a_plain_answer_is_an_error_with_its_status(dialect: Diale
                 count += 1
         await assert_healthy(running.port)
         assert len(await running.logged(count + 1)) == count + 1
+
+
+COMMENT = b": %b\n\n" % (b"x" * 1020)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+async def test_a_prelude_over_its_cap_has_begun_to_go_out(dialect: Dialect) -> None:
+    """Memory is not given for ever to a stream that brings no content; what breaks behind is told in it."""
+    prelude = COMMENT * (HELD_PRELUDE_BYTES // len(COMMENT) + 1)
+    async with Cuts() as upstream, gateway(config_at(upstream)) as running:
+        upstream.script = ENDINGS["reset"](prelude, EVENT_STREAM)
+        reply = await asked(running.port, dialect, stream=True)
+        (line,) = await running.logged(1)
+
+    *relayed, last = events_in(reply.body)
+    assert (reply.status, b"".join(relayed), reply.loud) == (200, prelude, True)
+    assert error_in_event(dialect, last)["message"]
+    assert (line["code"], line["attempts"], len(upstream.attempts)) == ("upstream_broke", 1, 1)
