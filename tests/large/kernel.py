@@ -35,10 +35,6 @@ def descriptors(pid: int) -> int:
         return 0
 
 
-def peak_rss_bytes(pid: int) -> int:
-    return field_bytes(read(PROC / str(pid) / "status"), "VmHWM")
-
-
 @dataclass(frozen=True, slots=True)
 class Socket:
     """One end of a connection."""
