@@ -128,7 +128,8 @@ class Setting:
 
     def config(self, group: Group, first: str, second: str) -> dict[str, Any]:
         # Only where it is what ends an answer: on a busy machine a short one might end a good one.
-        limits = {"silence_s": f"{self.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
+        silence = {"silence_s": f"{self.silence_s * 1000:.0f}ms"} if group.way == "stall" else {}
+        limits = {"first_byte_with_another_s": "120s", **silence}
         others = [second] if group.with_another else []
         config = config_of(first, *others, **limits)
         config["overrides"] = {"upstream_connect_timeout": f"{PATIENCE_S:.0f}s"}
