@@ -61,9 +61,13 @@ test: $(VENV)/.installed-dev ## every test
 	@tools/ensure_redis.sh
 	$(BIN)/pytest $(ARGS)
 
+# One test must not need another: each run has an order of its own.
+SEED := $(or $(SEED),$(shell echo $$RANDOM))
 .PHONY: fault
-fault: $(VENV)/.installed-dev ## the fault tests alone
-	$(BIN)/pytest tests/fault $(ARGS)
+fault: $(VENV)/.installed-dev ## every row of the table of faults, in an order of its own (SEED=… for the same again)
+	@tools/ensure_redis.sh
+	@echo "order: make fault SEED=$(SEED)"
+	$(BIN)/pytest --random-order-bucket=global --random-order-seed=$(SEED) $$($(BIN)/python -m tests.fault.table) $(ARGS)
 
 .fuzz-venv/.installed: requirements/run.lock requirements/fuzz.lock
 	@tools/make_venv.sh .fuzz-venv
