@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from plano.chat.dialect import Dialect
-from tests.fault.asks import answered, ask, asked, request
+from tests.fault.asks import MODELS, answered, ask, asked, request
 from tests.fault.baseline import unharmed, until
-from tests.fault.cuts import Cuts
+from tests.fault.cuts import STREAMS, Cuts
 from tests.fault.told import Told
 from tests.fault.watched import gateway
 from tests.wall.answers import PLAIN
@@ -124,27 +124,31 @@ async def test_a_fresh_connection_that_ends_before_the_head_is_tried_once_more(s
     assert [attempt.connection.number for attempt in upstream.attempts] == [0, 1]
 
 
-LARGE = b'{"model":"openai/gpt-wall", "x": "%b"}' % (b"y" * 1_000_000)
-
-
-@pytest.mark.parametrize(
-    "body", [pytest.param(ask(CHAT, stream=False), id="small"), pytest.param(LARGE, id="large")]
-)
+@pytest.mark.parametrize("is_large", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize("end", [pytest.param(Fin(), id="FIN"), pytest.param(Rst(), id="reset")])
-async def test_a_stale_connection_is_replaced_once_and_in_silence(end: Fin | Rst, body: bytes) -> None:
+async def test_a_stale_connection_is_replaced_once_and_in_silence(
+    end: Fin | Rst, dialect: Dialect, stream: bool, is_large: bool
+) -> None:
     """Providers close idle connections whenever they like; the request that crosses it is not lost,
     arrives with its whole body, and is answered from a connection of its own."""
-    wire = request(CHAT, "connection: close", body=body)
+    body = ask(dialect, stream=stream)
+    if is_large:
+        body = body[:-1] + b', "x": "%b"}' % (b"y" * 1_000_000)
+    wire = request(dialect, "connection: close", body=body)
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
         upstream.script = [end]
         reply = await answered(running.port, wire)
         (*_, line) = await running.logged(2)
         attempts = upstream.attempts[1:]
 
-        assert (reply.status, reply.body, line["attempts"]) == (200, PLAIN[CHAT], 1)
+        whole = STREAMS[dialect] if stream else PLAIN[dialect]
+        assert (reply.status, reply.body, line["attempts"]) == (200, whole, 1)
         assert [attempt.connection.number for attempt in attempts] == [0, 1]
         assert attempts[0].request == attempts[1].request
-        assert attempts[1].body == body.replace(b"openai/gpt-wall", b"gpt-wall")
+        asked_for = MODELS[dialect].encode()
+        assert attempts[1].body == body.replace(asked_for, asked_for.partition(b"/")[2])
 
 
 async def test_a_stale_connection_is_replaced_by_a_fresh_one_and_no_further() -> None:

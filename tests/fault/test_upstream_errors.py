@@ -75,6 +75,7 @@ async def test_the_only_candidate_is_asked_once_more_where_that_may_help(
         assert reply.headers.get("x-plano-attempts") == ("2" if attempts == 2 else None)
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ async def test_the_only_candidate_is_asked_once_more_where_that_may_help(
     ],
 )
 async def test_a_refused_key_is_the_gateways_trouble(
-    status: int, script: Script | None, dialect: Dialect
+    status: int, script: Script | None, dialect: Dialect, stream: bool
 ) -> None:
     """A 401 would send the caller to look at its own key, which has nothing to do with it. The provider's
     words stay here: they may quote the key."""
@@ -95,7 +96,7 @@ async def test_a_refused_key_is_the_gateways_trouble(
         words = sized(b"".join(step.wire() for step in script if isinstance(step, Raw)), status=status)
     async with Cuts() as upstream, gateway(config_at(upstream)) as running, unharmed(running):
         upstream.script = words
-        reply = await asked(running.port, dialect, stream=False)
+        reply = await asked(running.port, dialect, stream=stream)
         (_, line) = await running.logged(2)
 
         error = reply.error(dialect)
