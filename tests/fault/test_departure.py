@@ -11,6 +11,7 @@ import socket
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,11 @@ from plano.chat.dialect import Dialect
 from tests.fault.asks import request
 from tests.fault.baseline import held, turns, unharmed, until
 from tests.fault.cuts import Cuts
+from tests.fault.failing import begun
 from tests.fault.nowhere import Place, deaf, full_backlog
 from tests.fault.watched import gateway
-from tests.wall.answers import CHAT, CHAT_EVENTS
+from tests.wall.answers import CHAT_EVENTS
+from tests.wall.answers import PLAIN as ANSWERS
 from tests.wall.gateway import RunningGateway, config_at
 from tests.wall.raw_client import RawClient
 from tests.wall.script import EVENT_STREAM, JSON, Chunk, Head, Raw, Script, Stall
@@ -54,32 +57,50 @@ class Moment:
     """What the client has seen by then."""
 
 
-MOMENTS = [
-    pytest.param(Moment(PLAIN[: HEAD_BYTES // 2], "read"), id="sending headers"),
-    pytest.param(Moment(PLAIN[: HEAD_BYTES + 9], "read"), id="sending the body"),
-    pytest.param(Moment(PLAIN, "head", [Stall()]), id="waiting for the head"),
-    pytest.param(Moment(STREAM, "head", [Stall()]), id="waiting for the head of a stream"),
-    pytest.param(
-        Moment(PLAIN, "content", [Head(200, [*JSON, ("content-length", "533")]), Raw(CHAT[:100]), Stall()]),
-        id="inside a plain answer",
-    ),
-    pytest.param(
-        Moment(STREAM, "content", [Head(200, EVENT_STREAM), Stall()]), id="waiting for the first event"
-    ),
-    pytest.param(
-        Moment(STREAM, "content", [Head(200, EVENT_STREAM), Chunk(CHAT_EVENTS[0]), Stall()]),
-        id="waiting for the first content",
-    ),
-    pytest.param(
-        Moment(
-            STREAM,
-            "stream",
-            [Head(200, EVENT_STREAM), *map(Chunk, CHAT_EVENTS[:2]), Stall()],
-            read=CHAT_EVENTS[1],
+def moments(dialect: Dialect) -> list[Any]:
+    """All in which a client of the dialect may leave."""
+    plain, stream = request(dialect), request(dialect, stream=True)
+    head = plain.index(b"\r\n\r\n") + 4
+    return [
+        pytest.param(Moment(plain[: head // 2], "read"), id=f"{dialect.value}, sending headers"),
+        pytest.param(Moment(plain[: head + 9], "read"), id=f"{dialect.value}, sending the body"),
+        pytest.param(Moment(plain, "head", [Stall()]), id=f"{dialect.value}, waiting for the head"),
+        pytest.param(
+            Moment(stream, "head", [Stall()]), id=f"{dialect.value}, waiting for the head of a stream"
         ),
-        id="mid-stream",
-    ),
-]
+        pytest.param(
+            Moment(
+                plain,
+                "content",
+                [
+                    Head(200, [*JSON, ("content-length", str(len(ANSWERS[dialect])))]),
+                    Raw(ANSWERS[dialect][:100]),
+                    Stall(),
+                ],
+            ),
+            id=f"{dialect.value}, inside a plain answer",
+        ),
+        pytest.param(
+            Moment(stream, "content", [Head(200, EVENT_STREAM), Stall()]),
+            id=f"{dialect.value}, waiting for the first event",
+        ),
+        pytest.param(
+            Moment(stream, "content", [Head(200, EVENT_STREAM), *map(Chunk, begun(dialect)[:-1]), Stall()]),
+            id=f"{dialect.value}, waiting for the first content",
+        ),
+        pytest.param(
+            Moment(
+                stream,
+                "stream",
+                [Head(200, EVENT_STREAM), *map(Chunk, begun(dialect)), Stall()],
+                read=begun(dialect)[-1],
+            ),
+            id=f"{dialect.value}, mid-stream",
+        ),
+    ]
+
+
+MOMENTS = [moment for dialect in Dialect for moment in moments(dialect)]
 
 
 async def assert_client_left(running: RunningGateway, phase: str) -> None:
