@@ -65,7 +65,7 @@ def expected_of_stream(dialect: Dialect, ending: str, length: int) -> Seen:
     events = b"".join(EVENTS[dialect][:count])
     if count > TERMINAL[dialect]:
         return 200, events, "whole"
-    code = _code(dialect, "upstream_invalid" if ending.startswith("garbage") else "upstream_broke")
+    code = _code(dialect, "upstream_invalid" if ending == "garbage in an event" else "upstream_broke")
     return (200, events, code) if count > FIRST_CONTENT[dialect] else (502, b"", code)
 
 
@@ -110,7 +110,7 @@ def expected_of_plain(dialect: Dialect, ending: str, length: int) -> Seen:
         if length >= len(body.rstrip()):
             return 200, body[:length], "whole"
         return 502, b"", _code(dialect, "upstream_invalid")
-    code = "upstream_invalid" if ending.startswith("garbage") else "upstream_broke"
+    code = "upstream_invalid" if ending == "garbage in an event" else "upstream_broke"
     return 502, b"", _code(dialect, code)
 
 

@@ -48,6 +48,9 @@ class Flow(Protocol):
 
     def content_came(self) -> None: ...
 
+    def ending(self, within_s: float) -> None:
+        """All that matters has come: the end itself may take so long, whatever else comes."""
+
 
 class ReplySink(Protocol):
     """Who takes an upstream's answer as it arrives. All calls are synchronous and come in the

@@ -9,9 +9,11 @@ connection `pool.py`'s.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol, cast
 
 from plano.http1.alarms import Alarms
@@ -20,12 +22,8 @@ from plano.http1.limits import KIB, ClientLimits
 from plano.http1.outbox import Outbox
 from plano.http1.response import ResponseReader
 from plano.http1.sink import Buffer, Sink
+from plano.http1.slicing import JOINED_BYTES, slices
 
-JOINED_BYTES = 64 * KIB
-"""A request up to this size is one buffer and one system call: a copy is cheaper than a second call."""
-WRITTEN_BYTES = 256 * KIB
-"""Larger bodies are written in slices of this size, each when the last has left: so little is held
-twice, and an upstream that stops reading is noticed."""
 READ_BYTES = 64 * KIB
 """Read at a time. The event loops' own reads are four times as large, and what one brings is held for a
 client that has just stopped reading, on top of all that it may leave waiting."""
@@ -73,6 +71,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_alarm",
+        "_awaited_s",
         "_cutoff",
         "_deadline",
         "_first_byte_s",
@@ -127,8 +126,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._phase: Phase = "head"
         self._first_byte_s = self._first_due = 0.0
         self._deadline = 0.0
-        self._cutoff = 0.0
-        """When bytes alone no longer help: the deadline; while content is awaited, that of the first byte."""
+        self._cutoff = self._awaited_s = 0.0
+        """When bytes alone no longer help: the deadline; while content or the end is awaited, the limit of
+        that, and how long it is."""
         self._paused = False
         self._unsent = False
         self._unwritten: deque[Buffer] = deque()
@@ -179,7 +179,7 @@ class ClientConnection(asyncio.BufferedProtocol):
                 transport.write(request)
         else:
             self._watch_writing(transport)
-            self._unwritten.extend(_slices(head, body))
+            self._unwritten.extend(slices(head, body))
             self._write_on()
         if self._unsent:
             self._phase = "request"
@@ -228,7 +228,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._paused = False
             self._transport.resume_reading()
             if self._cutoff < self._deadline:
-                self._cutoff = min(self._loop.time() + self._first_byte_s, self._deadline)
+                self._cutoff = min(self._loop.time() + self._awaited_s, self._deadline)
             self._wait_again()
 
     # --- how far the answer is ---
@@ -236,9 +236,15 @@ class ClientConnection(asyncio.BufferedProtocol):
     def await_content(self) -> None:
         """Heads, comments and pings do not count: the time for the first byte goes on running."""
         self._cutoff = min(self._first_due, self._deadline)
+        self._awaited_s = self._first_byte_s
 
     def content_came(self) -> None:
         self._cutoff = self._deadline
+
+    def ending(self, within_s: float) -> None:
+        """The alarm is set behind the read that brings this."""
+        self._cutoff = min(self._loop.time() + within_s, self._deadline)
+        self._awaited_s = within_s
 
     # --- asyncio.BufferedProtocol ---
 
@@ -286,6 +292,8 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._cut_off(None)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._sink is not None and isinstance(error, ConnectionError):
+            self._take_what_came()
         if self._sink is not None:
             ended = error is None or isinstance(error, ssl.SSLEOFError)
             if ended and self._response.ends_with_connection:
@@ -297,6 +305,20 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._alarm.cancel()
         self._response.close()
         self._keeper.closed(self)
+
+    def _take_what_came(self) -> None:
+        """An upstream may refuse a request while most of it is not read, and reset: when writing fails at
+        that, its answer may be here already. Under TLS nobody can read it any more."""
+        transport = self._transport
+        if transport is None or self._paused or transport.get_extra_info("ssl_object") is not None:
+            return
+        socket = transport.get_extra_info("socket")
+        with suppress(OSError):
+            while self._sink is not None and socket is not None:
+                data = os.read(socket.fileno(), READ_BYTES)
+                if not data:
+                    break
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         self._unsent = True
@@ -440,7 +462,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         elif self._phase == "head":
             found = f"sent no head within {self._first_byte_s:g} s of the request"
         elif self._loop.time() + SHARPNESS_S >= self._cutoff:
-            found = f"sent nothing of its answer within {self._first_byte_s:g} s of the request"
+            found = f"did not send what was awaited within {self._awaited_s:g} s"
         else:
             found = f"sent nothing for {silence_s:g} s inside the body"
         return Silence(f"{self._where} {found}", phase=self._phase)
@@ -455,22 +477,3 @@ def _settle(outcome: Outcome, error: BaseException | None) -> None:
         outcome.set_exception(RuntimeError("a sink raised StopIteration"))
     else:
         outcome.set_exception(error)
-
-
-def _slices(head: bytes, body: Sequence[Buffer]) -> Iterator[Buffer]:
-    """The request in pieces worth a system call each: small neighbours joined, large ones cut."""
-    small: list[Buffer] = [head]
-    size = len(head)
-    for piece in body:
-        if size + len(piece) > JOINED_BYTES and small:
-            yield b"".join(small)
-            small, size = [], 0
-        if len(piece) > JOINED_BYTES:
-            view = memoryview(piece)
-            for start in range(0, len(view), WRITTEN_BYTES):
-                yield view[start : start + WRITTEN_BYTES]
-        else:
-            small.append(piece)
-            size += len(piece)
-    if small:
-        yield b"".join(small)

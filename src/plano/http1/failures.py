@@ -50,7 +50,11 @@ class Truncated(Failure):
 
 
 class Garbage(Failure):
-    """What arrived is not an HTTP/1.1 response, or its framing is in doubt."""
+    """What arrived is not the head of an HTTP/1.1 response, or says two things about its framing."""
+
+
+class BrokenFraming(Failure):
+    """Behind a good head, what should frame the body does not: where it ends cannot be known."""
 
 
 class TooLarge(Failure):
@@ -73,7 +77,7 @@ class Overdue(TookTooLong):
     """The deadline of the whole exchange passed."""
 
 
-Leaf = ConnectFailed | ResetBeforeHead | Truncated | Garbage | TooLarge | Silence | Overdue
+Leaf = ConnectFailed | ResetBeforeHead | Truncated | Garbage | BrokenFraming | TooLarge | Silence | Overdue
 """What every failure is one of, for whoever tells all of them apart."""
 
 ALL: tuple[type[Failure], ...] = (
@@ -81,6 +85,7 @@ ALL: tuple[type[Failure], ...] = (
     ResetBeforeHead,
     Truncated,
     Garbage,
+    BrokenFraming,
     TooLarge,
     Silence,
     Overdue,
@@ -128,8 +133,10 @@ PARSER_ERRORS = (HttpParserError, HttpParserUpgrade)
 """What llhttp raises of its own; a callback's error travels in the context of one of them."""
 
 
-def of_parser(error: Exception, where: str) -> Garbage:
+def of_parser(error: Exception, where: str, *, in_body: bool) -> Garbage | BrokenFraming:
     """Bytes that llhttp refuses."""
+    if in_body:
+        return BrokenFraming(f"{where} broke the framing of its answer: {error}")
     return Garbage(f"{where} sent what is not HTTP/1.1: {error}")
 
 

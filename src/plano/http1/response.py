@@ -98,7 +98,7 @@ class ResponseReader:
         if isinstance(error, HttpParserCallbackError) and error.__context__ is not None:
             return error.__context__
         if isinstance(error, PARSER_ERRORS):
-            garbage = of_parser(error, self._where)
+            garbage = of_parser(error, self._where, in_body=self.status != 0)
             garbage.__cause__ = error
             return garbage
         return error

@@ -20,6 +20,9 @@ class Flow(Protocol):
 
     def content_came(self) -> None: ...
 
+    def ending(self, within_s: float) -> None:
+        """All that matters has come; the end of the body may take so long, whatever comes until then."""
+
 
 class Sink(Protocol):
     """Who takes a response as it arrives: head, body*, then exactly one of `end` or `broke`.

@@ -101,6 +101,8 @@ def _error_of(failure: failures.Leaf) -> PlanoError:
             return UpstreamBroke("The provider's connection ended in the middle of its answer.")
         case failures.Garbage():
             return UpstreamInvalid("The provider's answer is not valid HTTP/1.1.")
+        case failures.BrokenFraming():
+            return UpstreamBroke("The framing of the provider's answer broke in the middle of it.")
         case failures.TooLarge():
             return UpstreamInvalid("The head of the provider's answer is larger than allowed.")
         case failures.Silence():

@@ -84,6 +84,9 @@ class UpstreamSide:
     def content_came(self) -> None:
         self.asked.append("content came")
 
+    def ending(self, within_s: float) -> None:
+        self.asked.append(f"end within {within_s:g} s")
+
 
 def blank() -> ExchangeRecord:
     return ExchangeRecord(request_id="req-1", method="POST", path="/v1/messages", at=0.0, started=0.0)

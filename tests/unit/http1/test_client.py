@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from plano.http1.client import JOINED_BYTES, WRITTEN_BYTES
 from plano.http1.failures import TookTooLong
 from plano.http1.limits import ClientLimits
+from plano.http1.slicing import JOINED_BYTES, WRITTEN_BYTES
 from tests.unit.http1.hands import Hands
 from tests.unit.http1.upstreams import OK, RecordingSink
 
@@ -90,7 +90,7 @@ ENDINGS = [
     pytest.param(
         STREAM, lost(ssl.SSLError("bad record")), ["head", "body", "broke Truncated"], id="TLS breaks"
     ),
-    pytest.param(STREAM, garbage, ["head", "body", "broke Garbage"], id="garbage between chunks"),
+    pytest.param(STREAM, garbage, ["head", "body", "broke BrokenFraming"], id="garbage between chunks"),
     pytest.param(UNTIL_END, eof, ["head", "body", "end"], id="FIN where it is the framing"),
     pytest.param(
         UNTIL_END, lost(ssl.SSLEOFError()), ["head", "body", "end"], id="TLS without a farewell, likewise"
@@ -278,6 +278,53 @@ async def test_silence_inside_the_body() -> None:
     hands.loop.advance(2)
 
     assert (quiet, timeout_of(sink), hands.transport.aborted) == (["head", "body"], ("Silence", "body"), True)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_an_end_that_is_awaited_comes_in_time_or_not_at_all(paused: bool) -> None:
+    """However lively the rest is; a slow client has its time all the same."""
+
+    class Ending(RecordingSink):
+        def body(self, data: bytes) -> None:
+            super().body(data)
+            assert self.flow is not None
+            if data == b"abc":
+                self.flow.ending(1.0)
+
+    ending = Ending()
+    hands = Hands(LIMITS)
+    hands.connection.start(b"GET / HTTP/1.1\r\n\r\n", (), ending, 30.0, hands.loop.now + 300)
+    hands.connection.data_received(STREAM)
+    if paused:
+        hands.connection.pause()
+        hands.loop.advance(9)
+        hands.connection.resume()
+    for _ in range(3):
+        hands.loop.advance(0.3)
+        hands.connection.data_received(b"1\r\nx\r\n")
+    quiet = ending.names
+    hands.loop.advance(0.2)
+
+    assert (quiet, timeout_of(ending)) == (["head", "body"], ("Silence", "body"))
+    assert hands.transport.aborted
+
+
+async def test_an_end_that_is_awaited_and_comes_leaves_the_connection_usable() -> None:
+    """It is not closed for the time it had."""
+
+    class Ending(RecordingSink):
+        def body(self, data: bytes) -> None:
+            super().body(data)
+            assert self.flow is not None
+            self.flow.ending(1.0)
+
+    hands = Hands(LIMITS)
+    hands.connection.start(b"GET / HTTP/1.1\r\n\r\n", (), Ending(), 30.0, hands.loop.now + 300)
+    hands.connection.data_received(STREAM)
+    hands.connection.data_received(b"0\r\n\r\n")
+    hands.loop.advance(20)
+
+    assert (hands.heard, hands.transport.aborted) == (["opened", "freed"], False)
 
 
 async def test_the_deadline_is_absolute() -> None:

@@ -96,7 +96,12 @@ def test_whatever_llhttp_raises_is_garbage(name: str) -> None:
     error = getattr(httptools, name)("Invalid status code")
 
     assert isinstance(error, PARSER_ERRORS)
-    assert failures.of_parser(error, "a:80").message == "a:80 sent what is not HTTP/1.1: Invalid status code"
+    found = [failures.of_parser(error, "a:80", in_body=in_body) for in_body in (False, True)]
+
+    assert [(type(each), each.message) for each in found] == [
+        (failures.Garbage, "a:80 sent what is not HTTP/1.1: Invalid status code"),
+        (failures.BrokenFraming, "a:80 broke the framing of its answer: Invalid status code"),
+    ]
 
 
 def test_all_lists_every_leaf() -> None:

@@ -36,6 +36,7 @@ OF_ANSWERS: dict[type[failures.Failure], type[PlanoError]] = {
     failures.ResetBeforeHead: UpstreamUnreachable,
     failures.Truncated: UpstreamBroke,
     failures.Garbage: UpstreamInvalid,
+    failures.BrokenFraming: UpstreamBroke,
     failures.TooLarge: UpstreamInvalid,
 }
 OF_TIME = (failures.Silence, failures.Overdue)

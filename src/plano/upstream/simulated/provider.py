@@ -125,6 +125,9 @@ class Gate:
     def content_came(self) -> None:
         """Nothing to do."""
 
+    def ending(self, within_s: float) -> None:
+        """Nothing to do: the end comes with the last event."""
+
     async def opened(self) -> None:
         while not self.is_open:
             await self._resumed.wait()
