@@ -18,10 +18,10 @@ from tests.wall.upstream import ScriptedUpstream, good_for
 
 FIRST_CONTENT = {
     Dialect.OPENAI_CHAT: 1,
-    Dialect.ANTHROPIC_MESSAGES: 1,
-    Dialect.OPENAI_RESPONSES: 2,
+    Dialect.ANTHROPIC_MESSAGES: 3,
+    Dialect.OPENAI_RESPONSES: 4,
 }
-"""The first event of the canned streams that is more than prelude."""
+"""The first event of the canned streams that is more than prelude, to which what is opened empty belongs."""
 ASKED_AGAIN = frozenset((408, 500, 502, 503, 504, 529))
 """After an error of one of these the only candidate is asked once more."""
 TERMINAL = {

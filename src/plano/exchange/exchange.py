@@ -388,6 +388,7 @@ class Exchange:
             stream=head.stream,
             lines=ask.lines,
             own_credential=way.candidate.model.passthrough_auth,
+            model=way.candidate.model,
             reply_limit=self._timing.reply_bytes,
             now=self._now,
         )

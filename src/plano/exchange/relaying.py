@@ -5,7 +5,8 @@ to half a line; the prelude is held until the first content, which is the commit
 answer is held until it is whole (up to a cap), because half of one helps nobody. What never was
 a success, or ended before its dialect's terminal event, becomes a problem: before the commit
 point the exchange answers with it, after it the client gets the dialect's error event and a FIN
-without the last chunk.
+without the last chunk. An error of the provider's own is told in its words, but for the operator's
+secrets in them.
 """
 
 from __future__ import annotations
@@ -26,11 +27,15 @@ from plano.errors import (
 )
 from plano.exchange.heads import NOT_AGAIN, passed_on, without_body
 from plano.exchange.inflating import Inflater
+from plano.exchange.withheld import secrets_of, withheld, withheld_text
+from plano.wire import error_shapes
 
 if TYPE_CHECKING:
+    from plano.catalog.catalog import Model
     from plano.exchange.ports import ClientReply, Flow
     from plano.exchange.record import ExchangeRecord
     from plano.wire.dialects import Codec, StreamReader
+    from plano.wire.facts import Complaint
 
 HELD_PRELUDE_BYTES = 16 * 1024
 """A prelude longer than this goes out although no content was seen; real ones are under 4 KiB."""
@@ -38,6 +43,12 @@ HELD_PLAIN_BYTES = 1024 * 1024
 """A plain answer longer than this goes out before it is whole; only generated images are."""
 HELD_ERROR_BYTES = 256 * 1024
 """What is read of an error's body."""
+DONE_WITHIN_S = 0.1
+"""How long the end of the body may take behind `[DONE]`: most servers send the last chunk in a packet of its
+own right after it, and the connection can serve again when it is awaited."""
+ENDED_WITHIN_S = 1.0
+"""And behind any other terminal event, which counts or a `[DONE]` may follow: those are worked out by then.
+Who holds the connection open longer keeps a client waiting that has everything."""
 EVENT_STREAM = b"text/event-stream"
 EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 AUTH_STATUSES = frozenset((401, 403))
@@ -68,6 +79,8 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
     """The client's key went upstream, so a refusal of it is the client's to see."""
     reply_limit: int
     now: Callable[[], float]
+    model: Model | None = None
+    """Who is asked: what its requests carry is withheld where its errors quote it."""
     committed: bool = False
     """Whether anything was sent to the client: from then on no other candidate may be tried."""
     problem: PlanoError | None = None
@@ -84,6 +97,10 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
     _flow: Flow | None = None
     _over: bool = False
     """Nothing more is relayed, whatever comes."""
+    _is_told: bool = False
+    """The client has seen an error event already."""
+    _within_s: float = float("inf")
+    """How long the end may take, once that is known."""
 
     def __post_init__(self) -> None:
         if self.stream:
@@ -113,6 +130,26 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         record.first_byte = self.now()
         record.phase = "content"
         self._status = status
+        content_type, coding = self._read_fields(headers)
+        if status >= 400:
+            self._kind = "error"
+        elif status >= 300 or status < 200:
+            self.fail(problem := self._redirected(status))
+            raise problem
+        elif self._reader is not None and content_type[:17].lower() == EVENT_STREAM:
+            self._kind = "stream"
+        elif self._length is not None and self._length > self.reply_limit:
+            self.fail(oversized := self._oversized())
+            raise oversized
+        elif self._reader is None:
+            self._kind = "plain"
+        if coding and coding.lower() != b"identity":
+            self._read_through(coding)
+        if self.stream and status < 400 and self._flow is not None:
+            self._flow.await_content()
+
+    def _read_fields(self, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+        """Keeps what travels on; the type of the content, and its coding."""
         content_type, coding = b"", b""
         for name, value in headers:
             if name == b"content-type":
@@ -122,22 +159,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             elif name == b"content-length":
                 self._length = int(value)
         self._fields = passed_on(headers)
-        if status >= 400:
-            self._kind = "error"
-        elif status >= 300 or status < 200:
-            self.fail(problem := self._redirected(status))
-            raise problem
-        elif self._reader is None:
-            self._kind = "plain"
-            if self._length is not None and self._length > self.reply_limit:
-                self.fail(problem := self._oversized())
-                raise problem
-        elif content_type[:17].lower() == EVENT_STREAM:
-            self._kind = "stream"
-        if coding and coding.lower() != b"identity":
-            self._read_through(coding)
-        if self.stream and status < 400 and self._flow is not None:
-            self._flow.await_content()
+        return content_type, coding
 
     def body(self, data: bytes) -> None:
         if self._over:
@@ -165,9 +187,9 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         if self.problem is not None:
             return
         if self._kind == "stream" and self._reader is not None and self._reader.ended:
-            self._finish_stream(self._reader)
-            return
-        self.fail(error)
+            self.end()
+        else:
+            self.fail(error)
 
     def flush(self) -> None:
         self.reply.flush()
@@ -184,11 +206,15 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             if not reader.ended or reader.error is not None:
                 raise
             self._over = True  # the answer is whole: what comes behind its terminal event cannot undo that
-            return
-        if self.committed:
-            self.reply.write(events)
         else:
-            self._pass_on(events, reader)
+            if self.committed:
+                self.reply.write(events)
+            else:
+                self._pass_on(events, reader)
+            if reader.error is not None:
+                self._take_back(reader, reader.error)
+        if reader.ended:
+            self._await_end(DONE_WITHIN_S if reader.closed else ENDED_WITHIN_S)
 
     def _pass_on(self, events: bytes, reader: StreamReader) -> None:
         if self.committed:
@@ -199,16 +225,30 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             self._held_bytes += len(events)
         if reader.content or self._held_bytes > HELD_PRELUDE_BYTES or (reader.ended and reader.error is None):
             self._commit(None)
-        elif reader.error is not None:
-            raise self.codec.error_of(reader.error)
+
+    def _take_back(self, reader: StreamReader, complaint: Complaint) -> None:
+        """The provider says that its answer is none. Once content has gone out, its event follows it; not
+        every client raises at each form of that, so the end must tell as well, unless the event is the one
+        that ends a stream of its dialect."""
+        problem = self.codec.error_of(complaint)
+        if not self.committed or isinstance(problem, UpstreamAuth):
+            raise problem
+        self.reply.write(withheld(reader.last_words, self._secrets()))
+        self._over = True
+        if not reader.ended:
+            self._is_told = True
+            raise problem
+
+    def _await_end(self, within_s: float) -> None:
+        if within_s < self._within_s and self._flow is not None:
+            self._within_s = within_s
+            self._flow.ending(within_s)
 
     def _finish_stream(self, reader: StreamReader) -> None:
         rest = reader.finish()
+        if reader.error is not None and not self._over:
+            self._take_back(reader, reader.error)
         self._learn_from_stream(reader)
-        if not reader.ended and self.committed and reader.error is not None:
-            # The provider has said why. Not every client raises at each form of that: the end must tell.
-            self.reply.end_loudly()
-            return
         if not reader.ended:
             raise UpstreamBroke("The provider's stream ended before its last event.")
         if not self.committed:
@@ -287,7 +327,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             raise UpstreamInvalid("A stream was asked for, and the provider answered with nothing.")
 
     def _finish_plain(self, body: bytes) -> None:
-        facts = self.codec.read_reply(body)
+        facts = self.codec.read_reply(_of_text(body))
         record = self.record
         record.usage = facts.usage
         record.served = facts.served
@@ -295,6 +335,8 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         record.upstream_id = facts.id
         if facts.error is not None:
             raise self.codec.error_of(facts.error)
+        if not facts.is_answer:
+            raise UpstreamInvalid("The provider's answer is JSON, but nothing that its dialect answers with.")
         self._send_whole(body)
 
     def _finish_error(self, body: bytes) -> None:
@@ -302,13 +344,15 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         status = self._status
         if status in AUTH_STATUSES and not self.own_credential:
             raise UpstreamAuth(KEY_REFUSED)
+        body = withheld(body, self._secrets())
         if not self.codec.is_error(body):
-            raise self._unreadable("a body that is not an error of its dialect")
+            raise self._reworded(body)
         if may_pass(status):
             raise self._passing(body)
         record = self.record
         record.code = UpstreamRefused.code
         record.ending = "refused"
+        self._fields = withheld(self._fields, self._secrets())
         self._send_whole(body)
 
     def _passing(self, body: bytes) -> UpstreamError:
@@ -321,6 +365,18 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         """A document in place of a stream: the error it holds, or a fault of its own."""
         error = self.codec.read_reply(body).error
         return self._no_stream() if error is None else self.codec.error_of(error)
+
+    def _reworded(self, body: bytes) -> UpstreamError:
+        """An error that the dialect's clients cannot read: its message, where it has one."""
+        told = error_shapes.message_of(body)
+        if told is not None:
+            return UpstreamRefused(told, status=self._status)
+        quotation = error_shapes.quotation(body)
+        found = "a body that is not an error of its dialect"
+        return self._unreadable(f"{found} ({quotation})" if quotation else found)
+
+    def _secrets(self) -> tuple[str, ...]:
+        return () if self.model is None else secrets_of(self.model)
 
     def _unreadable(self, found: str) -> UpstreamError:
         status = self._status
@@ -382,14 +438,35 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
         is told in its dialect. From `head` and `body` the problem is raised as well: that makes the
         upstream close its connection."""
         self.problem = problem
+        self._withhold(problem)
         if isinstance(problem, UpstreamRefused):
-            problem.lines = self._fields if problem.body is not None else without_body(self._fields)
+            lines = self._fields if problem.body is not None else without_body(self._fields)
+            problem.lines = withheld(lines, self._secrets())
             problem.is_lasting = NOT_AGAIN in problem.lines
         self._over = True
         self._held = []
         if self._reader is not None and self._kind == "stream":
             self._learn_from_stream(self._reader)
-        if self.committed and self.stream:
+        if self.committed and self.stream and not self._is_told:
             self.reply.write(self.codec.error_event(problem, self.record.request_id))
         if self.committed:
             self.reply.end_loudly()
+
+    def _withhold(self, problem: PlanoError) -> None:
+        """What a problem says may be what the provider has said."""
+        secrets = self._secrets()
+        if secrets and isinstance(problem, UpstreamError):
+            problem.message = withheld_text(problem.message, secrets)
+            problem.args = (problem.message,)
+            if problem.detail is not None:
+                problem.detail = withheld_text(problem.detail, secrets)
+
+
+def _of_text(body: bytes) -> bytes:
+    """The body, which JSON's decoders look at in part; clients' look at all of it."""
+    try:
+        if not body.isascii():
+            body.decode()
+    except UnicodeDecodeError as error:
+        raise UpstreamInvalid("The provider's answer is not UTF-8.") from error
+    return body

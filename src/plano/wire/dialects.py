@@ -11,7 +11,7 @@ from plano.chat.conversation import Conversation
 from plano.chat.dialect import Dialect
 from plano.chat.needs import Needs
 from plano.errors import PlanoError, UpstreamError
-from plano.wire import loose, needs, openai_errors, splice
+from plano.wire import error_shapes, needs, openai_errors, splice
 from plano.wire.anthropic_messages import errors as messages_errors
 from plano.wire.anthropic_messages import reply as messages_reply
 from plano.wire.anthropic_messages import request as messages_request
@@ -52,7 +52,7 @@ class Codec:
     error_of: Callable[[Complaint], UpstreamError]
     """The problem that an error inside a 200 is."""
     is_error: Callable[[bytes], bool]
-    """Whether the body of a 4xx or 5xx is something that the dialect's clients can read."""
+    """Whether the body of a 4xx or 5xx is something that the dialect's clients can read, in its shape."""
 
 
 DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
@@ -67,7 +67,7 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
             render_error=chat_errors.render,
             error_event=chat_errors.event,
             error_of=openai_errors.error_of,
-            is_error=loose.is_json,
+            is_error=error_shapes.is_openais,
         ),
         Dialect.ANTHROPIC_MESSAGES: Codec(
             path="/v1/messages",
@@ -79,7 +79,7 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
             render_error=messages_errors.render,
             error_event=messages_errors.event,
             error_of=messages_errors.error_of,
-            is_error=loose.is_json,
+            is_error=error_shapes.is_anthropics,
         ),
         Dialect.OPENAI_RESPONSES: Codec(
             path="/v1/responses",
@@ -91,7 +91,7 @@ DIALECTS: Mapping[Dialect, Codec] = MappingProxyType(
             render_error=responses_errors.render,
             error_event=responses_errors.event,
             error_of=openai_errors.error_of,
-            is_error=loose.is_json,
+            is_error=error_shapes.is_openais,
         ),
     }
 )

@@ -27,3 +27,5 @@ class ReplyFacts(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
     id: str | None = None
     error: Complaint | None = None
+    is_answer: bool = True
+    """It has what every answer of its dialect has."""

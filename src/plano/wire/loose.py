@@ -25,6 +25,8 @@ LARGEST_COUNT = 10**12
 """Of tokens, say. No answer has had a thousandth of it, and a number of hundreds of digits has no price: more
 is a mistake of whoever counted."""
 
+_EMPTY = (b"null", b'""', b"[]", b"{}")
+_BRACKET = ord("[")
 _LONGEST_NULL = 4
 """No object or text that says anything is shorter than this; null, {} and "" are not longer."""
 
@@ -39,6 +41,11 @@ def strictly(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
         return decoder.decode(data)
     except UNREADABLE as error:
         raise invalid(what) from error
+
+
+def is_empty(raw: msgspec.Raw) -> bool:
+    """Whether a member is there and there is nothing in it."""
+    return len(raw) <= _LONGEST_NULL and bytes(raw) in _EMPTY
 
 
 def value(raw: msgspec.Raw) -> object:
@@ -95,12 +102,5 @@ def count(found: object) -> int | None:
     return found if type(found) is int and 0 <= found <= LARGEST_COUNT else None
 
 
-def is_json(body: bytes) -> bool:
-    """Whether an error's body is a JSON object or list, which clients can read; a page is not."""
-    if body.lstrip()[:1] not in (b"{", b"["):
-        return False
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except UNREADABLE:
-        return False
-    return True
+def is_list(raw: msgspec.Raw) -> bool:
+    return len(raw) > 0 and memoryview(raw)[0] == _BRACKET

@@ -20,16 +20,31 @@ _EVENT_END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
 class StreamReader(ABC):
     """Reads one stream of one dialect."""
 
-    __slots__ = ("_events", "content", "ended", "error", "finish_reason", "id", "readable", "served")
+    __slots__ = (
+        "_events",
+        "closed",
+        "content",
+        "ended",
+        "error",
+        "finish_reason",
+        "id",
+        "last_words",
+        "readable",
+        "served",
+    )
 
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._events = Events(limit_bytes)
         self.ended = False
         """The terminal event was seen: the answer is whole."""
+        self.closed = False
+        """It is whole, and the dialect has nothing that could come behind it."""
         self.content = False
         """Something of the answer itself was seen, not only its prelude."""
         self.error: Complaint | None = None
-        """The first error event; the official clients raise at it."""
+        """The first error event; the official clients raise at it, and nothing is read behind it."""
+        self.last_words = b""
+        """That event as it came, with its empty line; `feed` does not give it out."""
         self.served: str | None = None
         self.finish_reason: str | None = None
         self.id: str | None = None
@@ -41,14 +56,22 @@ class StreamReader(ABC):
     def usage(self) -> Usage | None:
         """The tokens counted so far; worked out when asked for."""
 
+    @property
+    def has_failed(self) -> bool:
+        return self.error is not None
+
     def feed(self, data: bytes) -> bytes:
-        """The whole events to relay. Raises UpstreamInvalid for an event that is over the limit
-        or whose data is not a JSON object; what came before it is then `readable`."""
+        """The whole events to relay, up to an error event. Raises UpstreamInvalid for an event that is over
+        the limit or whose data is not a JSON object; what came before it is then `readable`."""
+        if self.error is not None:
+            return b""
         whole = self._events.feed(data)
         if whole:
             try:
                 for name, payload in events(whole):
                     self._learn(name, payload)
+                    if self.has_failed:
+                        return self._before_error(whole)
             except UpstreamInvalid:
                 self.readable = self._before_fault(whole)
                 raise
@@ -66,7 +89,11 @@ class StreamReader(ABC):
                 is_event = is_event or bool(payload)
         except UpstreamInvalid:
             return b""
-        return rest.rstrip(b"\r\n") + b"\n\n" if is_event and self.ended and self.error is None else b""
+        closed = rest.rstrip(b"\r\n") + b"\n\n"
+        if self.error is not None:
+            self.last_words = self.last_words or closed
+            return b""
+        return closed if is_event and self.ended else b""
 
     def _before_fault(self, whole: bytes) -> bytes:
         """The events before the one that cannot be read. Learning from an event twice changes nothing."""
@@ -78,6 +105,20 @@ class StreamReader(ABC):
                 good = found.end()
         except UpstreamInvalid:
             pass
+        return whole[:good]
+
+    def _before_error(self, whole: bytes) -> bytes:
+        """The events before the first error, which is kept. It stands in the first piece that brings one when
+        each is learnt from again."""
+        good = 0
+        for found in _EVENT_END.finditer(whole):
+            self.error = None
+            self.last_words = whole[good : found.end()]
+            for name, payload in events(self.last_words):
+                self._learn(name, payload)
+            if self.has_failed:
+                break
+            good = found.end()
         return whole[:good]
 
     @abstractmethod

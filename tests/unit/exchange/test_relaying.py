@@ -8,14 +8,18 @@ from itertools import count
 
 import pytest
 
+from plano.catalog.catalog import Model, Secret
+from plano.catalog.names import ModelId, ProviderId
 from plano.chat.dialect import Dialect
 from plano.errors import (
     Overloaded,
     PlanoError,
+    UpstreamAuth,
     UpstreamBroke,
     UpstreamError,
     UpstreamInvalid,
     UpstreamRefused,
+    UpstreamTimeout,
 )
 from plano.exchange.relaying import HELD_ERROR_BYTES, HELD_PLAIN_BYTES, HELD_PRELUDE_BYTES, Relay
 from plano.wire.dialects import DIALECTS
@@ -39,6 +43,7 @@ class Played:
         stream: bool = True,
         own_credential: bool = False,
         limit: int = 4 * 1024 * 1024,
+        model: Model | None = None,
     ) -> None:
         self.client = ClientSide()
         self.upstream = UpstreamSide()
@@ -52,6 +57,7 @@ class Played:
             lines=LINES,
             own_credential=own_credential,
             reply_limit=limit,
+            model=model,
             now=lambda: float(next(ticks)),
         )
         self.record = self.relay.record
@@ -92,6 +98,26 @@ def test_the_prelude_is_held_until_something_is_said(dialect: Dialect) -> None:
     assert (before, played.client.started) == (False, True)
     assert played.client.body == b"".join(events[: at + 1])
     assert played.upstream.asked == ["await content", "content came"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "asked"),
+    [
+        (Dialect.OPENAI_CHAT, ["end within 1 s", "end within 0.1 s"]),
+        (Dialect.ANTHROPIC_MESSAGES, ["end within 1 s"]),
+        (Dialect.OPENAI_RESPONSES, ["end within 1 s"]),
+    ],
+)
+def test_a_provider_that_has_said_all_is_not_waited_for(dialect: Dialect, asked: list[str]) -> None:
+    """Some hold the connection open behind the terminal event. The time for the end counts from that event,
+    whatever comes after it, and then the answer is whole."""
+    events = EVENTS[dialect]
+    played = Played(dialect).head(200, STREAM).body(*events, b": ping\n\n", b": ping\n\n")
+    played.broke(UpstreamTimeout("the end did not come"))
+
+    assert played.upstream.asked == ["await content", "content came", *asked]
+    assert played.outcome == (200, b"".join(events) + b": ping\n\n" * 2, "whole")
+    assert played.relay.problem is None
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))
@@ -172,6 +198,7 @@ def test_a_long_plain_answer_goes_out_as_it_comes() -> None:
     [
         pytest.param(False, 200, [JSON, (b"content-length", b"9999")], b"", id="announced"),
         pytest.param(False, 200, [JSON], b"{" + b"x" * 2000, id="by and by"),
+        pytest.param(True, 200, [JSON, (b"content-length", b"9999")], b"", id="announced, for a stream"),
         pytest.param(True, 200, [STREAM], b"data: {" + b"x" * 2000, id="one event"),
         pytest.param(True, 200, [JSON], b'{"a": "' + b"x" * HELD_ERROR_BYTES, id="no stream"),
         pytest.param(False, 500, [JSON], b'{"a": "' + b"x" * HELD_ERROR_BYTES, id="an error"),
@@ -237,3 +264,175 @@ def test_the_moments_are_in_the_record() -> None:
     record = Played().head(200, STREAM).body(*EVENTS[Dialect.OPENAI_CHAT]).end().record
 
     assert (record.sent, record.first_byte, record.first_content, record.phase) == (1.0, 2.0, 3.0, "done")
+
+
+# --- errors of the provider's own ---
+
+KEY = "sk-the-operators-own"
+ASKED = Model(
+    id=ModelId("lab/m"),
+    name="m",
+    provider=ProviderId("lab"),
+    upstream_model="m",
+    endpoints={},
+    auth="bearer",
+    access_key=Secret(KEY),
+)
+
+
+def error_event(dialect: Dialect, kind: str = "server_error") -> bytes:
+    """As the dialect's providers send it, quoting the key."""
+    error = {"type": kind, "code": kind, "message": f"no {KEY}", "param": None}
+    match dialect:
+        case Dialect.OPENAI_CHAT:
+            return b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+        case Dialect.ANTHROPIC_MESSAGES:
+            return b"event: error\ndata: " + json.dumps({"type": "error", "error": error}).encode() + b"\n\n"
+        case Dialect.OPENAI_RESPONSES:
+            return b"event: error\ndata: " + json.dumps({**error, "type": "error"}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_an_error_event_after_content_is_the_last(dialect: Dialect, together: bool) -> None:
+    """It goes out without the key, the end is loud at once, and nothing follows: no second error for the
+    silence that may come, and no content. That it is raised closes the connection."""
+    begun, error = EVENTS[dialect][: CONTENT[dialect] + 1], error_event(dialect)
+    pieces = [*begun, error, EVENTS[dialect][-1]]
+    played = Played(dialect, model=ASKED).head(200, STREAM)
+
+    with pytest.raises(UpstreamRefused) as raised:
+        played.body(b"".join(pieces)) if together else played.body(*pieces)
+    played.body(EVENTS[dialect][-1]).broke(UpstreamTimeout("silence"))
+
+    told = b"".join(begun) + error.replace(KEY.encode(), b"***")
+    assert played.outcome == (200, told, "loud")
+    assert (played.relay.problem, KEY in raised.value.message) == (raised.value, False)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_an_error_event_before_content_is_an_error_to_answer_with(dialect: Dialect) -> None:
+    """Also in one read with the prelude and with content that comes too late."""
+    events, at = EVENTS[dialect], CONTENT[dialect]
+    played = Played(dialect, model=ASKED).head(200, STREAM)
+
+    with pytest.raises(UpstreamRefused) as raised:
+        played.body(b"".join([*events[:at], error_event(dialect), *events[at:]]))
+
+    assert (played.outcome, played.relay.problem) == ((None, b"", None), raised.value)
+    assert KEY not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind"),
+    [
+        (Dialect.OPENAI_CHAT, "invalid_api_key"),
+        (Dialect.ANTHROPIC_MESSAGES, "authentication_error"),
+        (Dialect.OPENAI_RESPONSES, "invalid_api_key"),
+    ],
+)
+def test_a_key_that_is_refused_in_mid_stream_is_told_in_our_words(dialect: Dialect, kind: str) -> None:
+    """As before the content: what the provider says about a key is for the operator."""
+    begun = EVENTS[dialect][: CONTENT[dialect] + 1]
+    played = Played(dialect).head(200, STREAM)
+
+    with pytest.raises(UpstreamAuth) as raised:
+        played.body(*begun, error_event(dialect, kind))
+
+    told = DIALECTS[dialect].error_event(raised.value, "req-1")
+    assert played.outcome == (200, b"".join(begun) + told, "loud")
+
+
+def test_an_error_without_its_empty_line_is_told_as_any_other() -> None:
+    """Some providers close right behind it."""
+    begun = EVENTS[Dialect.OPENAI_CHAT][:2]
+    error = error_event(Dialect.OPENAI_CHAT)
+    played = Played().head(200, STREAM).body(*begun, error.rstrip(b"\n")).end()
+
+    assert played.outcome == (200, b"".join(begun) + error, "loud")
+    assert type(played.relay.problem) is UpstreamRefused
+
+
+def test_a_response_that_failed_ends_as_its_dialect_says() -> None:
+    """Its terminal event says so; the key in it is not told."""
+    begun = EVENTS[Dialect.OPENAI_RESPONSES][:5]
+    failed = {"type": "response.failed", "response": {"status": "failed", "error": {"message": KEY}}}
+    event = b"event: response.failed\ndata: " + json.dumps(failed).encode() + b"\n\n"
+    played = Played(Dialect.OPENAI_RESPONSES, model=ASKED).head(200, STREAM).body(*begun, event).end()
+
+    assert played.outcome == (200, b"".join(begun) + event.replace(KEY.encode(), b"***"), "whole")
+    assert (played.relay.problem, played.record.code) == (None, "upstream_error")
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 500, 529])
+def test_an_error_that_quotes_the_key_is_told_without_it(status: int) -> None:
+    """Else of the provider's, byte for byte and with the length that is left; whether it is answered with at
+    once, or when nobody else has answered."""
+    body = b'{"error":  {"message": "Bearer ' + KEY.encode() + b'", "type": null, "x": 1}}\n'
+    fields = [JSON, (b"x-ratelimit-key", KEY.encode()), (b"retry-after", KEY.encode())]
+    played = Played(stream=False, model=ASKED).head(status, *fields).body(body).end()
+
+    told, lines = body.replace(KEY.encode(), b"***"), b"x-ratelimit-key: ***\r\n"
+    problem = played.relay.problem
+    if isinstance(problem, UpstreamRefused):
+        assert (problem.body, problem.lines) == (told, b"content-type: application/json\r\n" + lines)
+    else:
+        assert (played.outcome, played.client.length) == ((status, told, "whole"), len(told))
+        assert played.client.fields == b"content-type: application/json\r\n" + lines + LINES
+
+
+def test_an_answer_is_not_searched() -> None:
+    """What a model says is the caller's, whatever it is."""
+    body = PLAIN[Dialect.OPENAI_CHAT].replace(b"hello", KEY.encode())
+    played = Played(stream=False, model=ASKED).head(200, JSON).body(body).end()
+
+    assert played.outcome == (200, body, "whole")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "message"),
+    [
+        (
+            Dialect.OPENAI_CHAT,
+            b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}',
+            "no",
+        ),
+        (Dialect.ANTHROPIC_MESSAGES, b'{"error":{"message":"no","type":"x","param":null}}', "no"),
+        (Dialect.OPENAI_RESPONSES, b'{"detail":"no"}', "no"),
+        (Dialect.ANTHROPIC_MESSAGES, b'{"error":"no ' + KEY.encode() + b'"}', "no ***"),
+        (
+            Dialect.OPENAI_CHAT,
+            b"null",
+            "The provider answered with status 422 and a body that is not an error of its dialect (null).",
+        ),
+        (
+            Dialect.OPENAI_CHAT,
+            b"<html>",
+            "The provider answered with status 422 and a body that is not an error of its dialect.",
+        ),
+    ],
+)
+def test_an_error_in_other_words_is_put_into_the_clients(dialect: Dialect, body: bytes, message: str) -> None:
+    """The status is the provider's, the message too where it can be found."""
+    problem = Played(dialect, stream=False, model=ASKED).head(422, JSON).body(body).end().relay.problem
+
+    assert isinstance(problem, UpstreamRefused)
+    assert (problem.status, problem.body, problem.message) == (422, None, message)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("body", [b"{}", b'{"error":{}}', b'{"type":"x"}'])
+def test_a_document_that_is_no_answer_is_a_failure(dialect: Dialect, body: bytes) -> None:
+    """Another candidate may have one."""
+    played = Played(dialect, stream=False).head(200, JSON).body(body).end()
+
+    assert (played.outcome, type(played.relay.problem)) == ((None, b"", None), UpstreamInvalid)
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_an_answer_that_is_not_utf_8_is_a_failure(dialect: Dialect) -> None:
+    """Wherever the broken byte is: clients decode all of it."""
+    body = PLAIN[dialect].rstrip().removesuffix(b"}") + b',"x":"\xff"}'
+    played = Played(dialect, stream=False).head(200, JSON).body(body).end()
+
+    assert (played.outcome, type(played.relay.problem)) == ((None, b"", None), UpstreamInvalid)

@@ -90,6 +90,18 @@ def test_an_error_that_says_nothing_is_none(error: object) -> None:
     assert after(chunk({"content": "x"}, error=error), chunk({"content": "x"}, error=error)).error is None
 
 
+@pytest.mark.parametrize("before", [[], [ROLE, chunk({"content": "x"})]])
+def test_an_error_with_a_finish_reason_is_no_end(before: list[bytes]) -> None:
+    """Some gateways write both into one chunk; it says that no answer will come, or no whole one."""
+    reader = after(*before, chunk({"content": ""}, "error", error={"message": "cut off", "code": 502}))
+
+    assert (reader.error, reader.content, reader.ended) == (
+        Complaint(("502",), "cut off"),
+        bool(before),
+        False,
+    )
+
+
 def test_an_error_after_content_is_seen_too() -> None:
     """The record says how it ended."""
     assert after(chunk({"content": "x"}), data({"error": "cut off"})).error == Complaint((), "cut off")

@@ -17,6 +17,7 @@ from plano.errors import (
     UpstreamRefused,
     UpstreamTimeout,
 )
+from plano.wire import error_shapes
 from plano.wire.dialects import DIALECTS, dialect_of
 from plano.wire.facts import Complaint
 
@@ -182,23 +183,78 @@ def test_a_refused_key_is_not_told_in_the_providers_words(dialect: Dialect, kind
     assert problem.message == KEY_REFUSED
 
 
+OPENAIS, ANTHROPICS, NOBODYS = (True, False, True), (False, True, False), (False, False, False)
+
+
 @pytest.mark.parametrize(
     ("body", "readable"),
     [
-        (b'{"error":{"message":"no"}}', True),
-        (b' [{"error":{"code":400}}]', True),
-        (b'{"detail":"Not Found"}', True),
-        (b"<html>", False),
-        (b"", False),
-        (b"Bad Gateway", False),
-        (b'"text"', False),
-        (b'{"error":', False),
-        (b'{"error":1}\xff', False),
+        (b'{"error":{"message":"no"}}', OPENAIS),
+        (b'{"error":{"message":"no","type":null,"param":null,"code":400}}', OPENAIS),
+        (b'{"type":"error","error":{"type":"api_error","message":"no"}}', ANTHROPICS),
+        (b'{"type":"error","error":{"type":"api_error","message":"no"},"request_id":"r"}', ANTHROPICS),
+        (b'{"type":"error","error":{"message":"no"}}', NOBODYS),
+        (b'{"error":{"message":null}}', NOBODYS),
+        (b'{"error":"no"}', NOBODYS),
+        (b'[{"error":{"message":"no"}}]', NOBODYS),
+        (b'{"detail":"Not Found"}', NOBODYS),
+        (b"{}", NOBODYS),
+        (b"null", NOBODYS),
+        (b"<html>", NOBODYS),
+        (b"", NOBODYS),
+        (b'"text"', NOBODYS),
+        (b'{"error":', NOBODYS),
+        (b'{"error":{"message":"\xff"}}', NOBODYS),
     ],
 )
-def test_an_error_page_is_not_an_error_of_the_dialect(body: bytes, readable: bool) -> None:
-    """Clients read JSON; what is not gets our words."""
-    assert {codec.is_error(body) for codec in DIALECTS.values()} == {readable}
+def test_an_error_of_a_dialect_has_its_shape(body: bytes, readable: tuple[bool, ...]) -> None:
+    """Its clients read nothing else: another's error is a failure without a reason to them."""
+    assert tuple(DIALECTS[dialect].is_error(body) for dialect in (CHAT, MESSAGES, RESPONSES)) == readable
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error":{"message":"no"}}', "no"),
+        (b'{"type":"error","error":{"type":"api_error","message":"no"}}', "no"),
+        (b'{"error":"no"}', "no"),
+        (b'{"message":"no","type":"invalid_request_error"}', "no"),
+        (b'{"detail":"no"}', "no"),
+        (b'{"detail":[{"loc":["body","model"],"msg":"no","type":"missing"}]}', "no"),
+        (b'{"detail":{"message":"no"}}', "no"),
+        (b'{"errors":[{"message":"no"}]}', "no"),
+        (b'{"errors":["no"]}', "no"),
+        (b'[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]', "no"),
+        (b'{"error":{"message":""},"message":"no"}', "no"),
+        (b'{"message":"' + b"x" * 5000 + b'"}', "x" * 1000),
+        (b"{}", None),
+        (b'{"error":{}}', None),
+        (b'{"error":null,"detail":7}', None),
+        (b"[]", None),
+        (b"null", None),
+        (b'"no"', None),
+        (b"<html>no</html>", None),
+    ],
+)
+def test_what_an_error_of_any_shape_says_is_found(body: bytes, message: str | None) -> None:
+    """Gateways in front of providers have shapes of their own; their reasons help all the same."""
+    assert error_shapes.message_of(body) == message
+
+
+@pytest.mark.parametrize(
+    ("body", "quoted"),
+    [
+        (b"upstream connect error", "upstream connect error"),
+        (b'{"code":\n 7}\n', '{"code": 7}'),
+        (b"bad \x00\x1b[31m bytes \xff", "bad [31m bytes \ufffd"),
+        (b"y" * 5000, "y" * 200),
+        (b" <!doctype html><p>no", ""),
+        (b"", ""),
+    ],
+)
+def test_what_says_nothing_known_is_quoted_in_part(body: bytes, quoted: str) -> None:
+    """On one line, and no pages."""
+    assert error_shapes.quotation(body) == quoted
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,53 @@ def test_content_begins_behind_the_prelude() -> None:
         reader.feed(event)
         begun.append(reader.content)
 
-    assert begun == [False, False, True, True, True, True, True]
+    assert begun == [False, False, False, True, True, True, True]
+
+
+def _block(**members: object) -> bytes:
+    return named({"type": "content_block_start", "index": 0, "content_block": members})
+
+
+def _delta(**members: object) -> bytes:
+    return named({"type": "content_block_delta", "index": 0, "delta": members})
+
+
+@pytest.mark.parametrize(
+    ("event", "content"),
+    [
+        (_block(type="text", text=""), False),
+        (_block(type="text", text="", citations=None), False),
+        (_block(type="thinking", thinking="", signature=""), False),
+        (_block(type="redacted_thinking", data=""), False),
+        (_delta(type="text_delta", text=""), False),
+        (_delta(type="thinking_delta", thinking=""), False),
+        (_delta(type="input_json_delta", partial_json=""), False),
+        (_delta(type="signature_delta", signature=""), False),
+        (_delta(type="citations_delta", citation=None), False),
+        (named({"type": "content_block_stop", "index": 0}), False),
+        (_block(type="text", text="x"), True),
+        (_block(type="thinking", thinking="x", signature=""), True),
+        (_block(type="redacted_thinking", data="x"), True),
+        (_block(type="tool_use", id="t", name="f", input={}), True),
+        (_block(type="server_tool_use", id="t", name="f", input={}), True),
+        (_block(type="web_search_tool_result", tool_use_id="t", content=[]), True),
+        (_block(type="flourish"), True),
+        (_block(), True),
+        (_block(type=1, text=""), True),
+        (named({"type": "content_block_start", "content_block": "x"}), True),
+        (_delta(type="text_delta", text="x"), True),
+        (_delta(type="thinking_delta", thinking="x"), True),
+        (_delta(type="input_json_delta", partial_json="{"), True),
+        (_delta(type="signature_delta", signature="x"), True),
+        (_delta(type="citations_delta", citation={"type": "page_location"}), True),
+        (_delta(type="flourish_delta"), True),
+        (named({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}), True),
+    ],
+)
+def test_what_is_opened_empty_is_no_content_yet(event: bytes, content: bool) -> None:
+    """Many a provider opens a block and is overloaded then: another can still answer. What nobody here has
+    heard of is content, for the client may understand it."""
+    assert after(MESSAGES[0], event).content is content
 
 
 @pytest.mark.parametrize(

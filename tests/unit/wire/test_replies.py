@@ -55,13 +55,14 @@ def test_a_message_tells_its_facts() -> None:
 
 def test_a_response_tells_its_facts() -> None:
     """Its finish reason is its status, or why it is incomplete."""
-    document = {
+    document: dict[str, object] = {
         "id": "resp_1",
         "model": "gpt-5",
         "status": "incomplete",
         "incomplete_details": {"reason": "max_output_tokens"},
         "usage": COUNTED,
         "error": None,
+        "output": [],
     }
 
     assert read(RESPONSES, document) == ReplyFacts("gpt-5", USAGE, "max_output_tokens", "resp_1")
@@ -69,7 +70,33 @@ def test_a_response_tells_its_facts() -> None:
 
 def test_a_response_that_runs_in_the_background_has_no_finish_reason() -> None:
     """It was accepted, not answered."""
-    assert read(RESPONSES, {"id": "resp_1", "status": "queued"}) == ReplyFacts(id="resp_1")
+    document = {"id": "resp_1", "object": "response", "status": "queued"}
+
+    assert read(RESPONSES, document) == ReplyFacts(id="resp_1")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "document", "is_answer"),
+    [
+        (CHAT, {}, False),
+        (CHAT, {"error": {}}, False),
+        (CHAT, {"id": "x", "choices": None}, False),
+        (CHAT, {"id": 1, "choices": {}}, False),
+        (CHAT, {"choices": []}, True),
+        (CHAT, {"id": 1, "choices": []}, True),
+        (MESSAGES, {}, False),
+        (MESSAGES, {"content": "x"}, False),
+        (MESSAGES, {"content": []}, True),
+        (MESSAGES, {"type": "message"}, True),
+        (RESPONSES, {}, False),
+        (RESPONSES, {"output": None, "status": "completed"}, False),
+        (RESPONSES, {"output": []}, True),
+        (RESPONSES, {"object": "response"}, True),
+    ],
+)
+def test_an_answer_has_what_its_clients_look_for(dialect: Dialect, document: object, is_answer: bool) -> None:
+    """`{}` with a 200 is a success to every client until its program looks for the text."""
+    assert read(dialect, document).is_answer is is_answer
 
 
 @pytest.mark.parametrize(
@@ -87,6 +114,8 @@ def test_a_response_that_runs_in_the_background_has_no_finish_reason() -> None:
             Complaint(("api_error",), "no"),
         ),
         (MESSAGES, {"type": "message", "error": {"type": "x"}}, None),
+        (MESSAGES, {"error": {"message": "no", "type": "server_error"}}, Complaint(("server_error",), "no")),
+        (MESSAGES, {"error": {}}, None),
         (
             RESPONSES,
             {"status": "failed", "error": {"code": "server_error", "message": "no"}},

@@ -26,7 +26,56 @@ def test_content_begins_behind_the_prelude() -> None:
         reader.feed(event)
         begun.append(reader.content)
 
-    assert begun == [False, False, True, True, True]
+    assert begun == [False, False, False, True, True]
+
+
+def _item(**members: object) -> bytes:
+    return named({"type": "response.output_item.added", "output_index": 0, "item": members})
+
+
+def _part(kind: str = "response.content_part.added", **members: object) -> bytes:
+    return named({"type": kind, "output_index": 0, "part": members})
+
+
+def _delta(kind: str, delta: object) -> bytes:
+    return named({"type": f"response.{kind}.delta", "delta": delta, "obfuscation": "xyz"})
+
+
+_SUMMARY = "response.reasoning_summary_part.added"
+
+
+@pytest.mark.parametrize(
+    ("event", "content"),
+    [
+        (_item(type="message", id="m", role="assistant", status="in_progress", content=[]), False),
+        (_item(type="reasoning", id="r", summary=[]), False),
+        (_item(type="reasoning", id="r", summary=[], encrypted_content=""), False),
+        (_part(type="output_text", text="", annotations=[], logprobs=[]), False),
+        (_part(type="refusal", refusal=""), False),
+        (_part(_SUMMARY, type="summary_text", text=""), False),
+        (_delta("output_text", ""), False),
+        (_delta("function_call_arguments", ""), False),
+        (_item(type="message", content=[{"type": "output_text", "text": "x"}]), True),
+        (_item(type="reasoning", summary=[], encrypted_content="x"), True),
+        (_item(type="function_call", name="f", arguments=""), True),
+        (_item(type="web_search_call"), True),
+        (_item(), True),
+        (named({"type": "response.output_item.added", "item": "x"}), True),
+        (_part(type="output_text", text="x"), True),
+        (_part(_SUMMARY, type="summary_text", text="x"), True),
+        (_part(type="flourish", text=""), True),
+        (_delta("output_text", "x"), True),
+        (_delta("refusal", "x"), True),
+        (_delta("flourish", {"x": 1}), True),
+        (named({"type": "response.flourish.delta"}), True),
+        (named({"type": "response.output_text.done", "text": ""}), True),
+        (named({"type": "response.flourish"}), True),
+    ],
+)
+def test_what_is_opened_empty_is_no_content_yet(event: bytes, content: bool) -> None:
+    """Many a provider opens a message and fails then: another can still answer. What nobody here has heard of
+    is content, for the client may understand it."""
+    assert after(RESPONSES[0], event).content is content
 
 
 @pytest.mark.parametrize("kind", ["response.queued", "keepalive"])

@@ -181,4 +181,42 @@ def test_odd_types_are_unknown_and_never_a_failure(
 
     passed = reader.feed(stream)
 
-    assert (passed, reader.usage is None or isinstance(reader.usage, Usage)) == (stream, True)
+    is_all = passed == stream or reader.has_failed
+    assert (stream.startswith(passed + reader.last_words), is_all) == (True, True)
+    assert reader.usage is None or isinstance(reader.usage, Usage)
+
+
+ERRORS = {
+    Dialect.OPENAI_CHAT: b'data: {"error":{"message":"no"}}\n\n',
+    Dialect.ANTHROPIC_MESSAGES: b'event: error\ndata: {"type":"error","error":{"type":"api_error"}}\n\n',
+    Dialect.OPENAI_RESPONSES: b'event: error\ndata: {"type":"error","message":"no"}\n\n',
+}
+
+
+@pytest.mark.parametrize(("dialect", "stream"), JUST_STREAMS)
+@given(line_end=st.sampled_from([b"\n", b"\r\n", b"\r"]), places=st.lists(st.integers(0, 1500), max_size=9))
+def test_an_error_ends_a_stream_wherever_it_was_cut(
+    dialect: Dialect, stream: list[bytes], line_end: bytes, places: list[int]
+) -> None:
+    """What comes before it goes out, it is kept apart, and nothing behind it is read."""
+    *before, error, behind = [
+        event.replace(b"\n", line_end) for event in (*stream[:3], ERRORS[dialect], stream[-1])
+    ]
+    whole = b"".join([*before, error, behind])
+    bounds = [0, *sorted(min(place, len(whole)) for place in places), len(whole)]
+    reader = reader_of(dialect)
+
+    passed = relayed(reader, [whole[start:end] for start, end in pairwise(bounds)])
+
+    assert (passed, reader.last_words) == (b"".join(before), error)
+    assert (reader.error is None, reader.ended) == (False, False)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS_ALONE)
+def test_an_error_without_its_empty_line_is_one(dialect: Dialect) -> None:
+    """Some servers close right behind it."""
+    reader = reader_of(dialect)
+
+    passed = relayed(reader, [ERRORS[dialect].rstrip(b"\n")])
+
+    assert (passed, reader.last_words) == (b"", ERRORS[dialect])

@@ -19,6 +19,7 @@ class _Message(msgspec.Struct, gc=False):
     model: msgspec.Raw = NOTHING
     stop_reason: msgspec.Raw = NOTHING
     usage: msgspec.Raw = NOTHING
+    content: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
 
 
@@ -28,11 +29,14 @@ _decoder = msgspec.json.Decoder(_Message)
 def read(body: bytes) -> ReplyFacts:
     """Raises UpstreamInvalid for a body that is not a JSON object."""
     message = loose.strictly(_decoder, body, "The provider's answer")
-    failed = loose.text(message.type) == "error"
+    kind = loose.text(message.type)
+    is_answer = kind == "message" or loose.is_list(message.content)
+    failed = kind == "error" or (not is_answer and bool(loose.value(message.error)))
     return ReplyFacts(
         served=loose.text(message.model),
         usage=usage_of(counts_in(loose.value(message.usage))),
         finish_reason=loose.text(message.stop_reason),
         id=loose.text(message.id),
         error=complaint_of(loose.value(message.error)) if failed else None,
+        is_answer=is_answer,
     )

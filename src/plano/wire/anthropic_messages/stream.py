@@ -1,6 +1,8 @@
 """A message's events, learnt from as they pass.
 
-Deltas are checked to be JSON and otherwise left alone. A stream is whole at `message_stop`.
+Deltas are checked to be JSON and, once there was content, otherwise left alone. A block that is opened
+empty is no content yet: many a provider sends one and is overloaded then. A stream is whole at
+`message_stop`.
 """
 
 from __future__ import annotations
@@ -15,10 +17,31 @@ from plano.wire.sse import EVENT_LIMIT_BYTES
 from plano.wire.stream import StreamReader as Reader
 
 _WHAT = "An event of the provider's stream"
+_MAY_BE_EMPTY = frozenset(
+    (
+        b'"text"',
+        b'"thinking"',
+        b'"redacted_thinking"',
+        b'"text_delta"',
+        b'"thinking_delta"',
+        b'"signature_delta"',
+        b'"input_json_delta"',
+        b'"citations_delta"',
+    )
+)
+"""Blocks and deltas that say something only by what is in them. Any other one does by its type: a call of a
+tool, its result, and what nobody here has heard of."""
 
 
 class _Event(msgspec.Struct, gc=False):
     type: str = ""
+
+
+class _Piece(msgspec.Struct, gc=False):
+    """A block that begins, or more of one."""
+
+    content_block: dict[str, msgspec.Raw] | None = None
+    delta: dict[str, msgspec.Raw] | None = None
 
 
 class _Untyped(msgspec.Struct, gc=False):
@@ -26,6 +49,7 @@ class _Untyped(msgspec.Struct, gc=False):
 
 
 _decode_event = msgspec.json.Decoder(_Event).decode
+_decode_piece = msgspec.json.Decoder(_Piece).decode
 _untyped = msgspec.json.Decoder(_Untyped)
 
 
@@ -51,8 +75,10 @@ class StreamReader(Reader):
         if not data:
             return
         match self._kind(data):
-            case "content_block_delta" | "content_block_start" | "content_block_stop":
-                self.content = True
+            case "content_block_delta" | "content_block_start":
+                self.content = self.content or _says_something(data)
+            case "content_block_stop":
+                pass
             case "message_start":
                 self._learn_start(data)
             case "message_delta":
@@ -90,3 +116,14 @@ class StreamReader(Reader):
         if self.error is None:
             found = loose.document(data)
             self.error = complaint_of(loose.at(found, "error") or found)
+
+
+def _says_something(data: bytes) -> bool:
+    try:
+        piece = _decode_piece(data)
+    except loose.UNREADABLE:
+        return True
+    found = piece.delta or piece.content_block or {}
+    if bytes(found.get("type", loose.NOTHING)) not in _MAY_BE_EMPTY:
+        return True
+    return any(key != "type" and not loose.is_empty(value) for key, value in found.items())

@@ -91,6 +91,7 @@ def read(body: bytes) -> ReplyFacts:
         reason,
         reply.id or None,
         complaint_of(loose.value(reply.error)) if len(reply.error) else None,
+        reply.choices is not None,
     )
 
 
@@ -103,4 +104,5 @@ def _read_odd(body: bytes) -> ReplyFacts:
         finish_reason=next(reasons, None),
         id=loose.text(reply.id),
         error=complaint_of(loose.value(reply.error)),
+        is_answer=loose.is_list(reply.choices),
     )

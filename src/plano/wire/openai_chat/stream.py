@@ -3,7 +3,8 @@
 A stream is whole when every choice has its finish reason: every one that was asked for, or,
 when `[DONE]` says that no more will come, every one that was begun (some providers give one
 answer however many are asked for). `[DONE]` alone proves nothing: gateways append it to streams
-that broke. A finish reason counts as content: an empty answer is an answer.
+that broke. A finish reason counts as content: an empty answer is an answer. Not so beside an error, which
+some gateways give one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from plano.wire.sse import EVENT_LIMIT_BYTES
 from plano.wire.stream import StreamReader as Reader
 
 _DONE = b"[DONE]"
-_EMPTY = (b"null", b'""', b"[]", b"{}")
 _SAYS_SOMETHING = 4
 """Longer than null, {} and the empty string."""
 _WHAT = "An event of the provider's stream"
@@ -74,7 +74,7 @@ class StreamReader(Reader):
         if not data:
             return
         if data.startswith(_DONE):
-            self.ended = bool(self._finished) and self._begun <= self._finished
+            self.ended = self.closed = bool(self._finished) and self._begun <= self._finished
             return
         if self.content:
             try:
@@ -82,9 +82,9 @@ class StreamReader(Reader):
             except loose.UNREADABLE:
                 self._learn_odd(data)
                 return
-            for end in later.choices:
-                self._note(end.index, end.finish_reason)
-            self._note_beside(later.usage, later.error)
+            if not self._note_beside(later.usage, later.error):
+                for end in later.choices:
+                    self._note(end.index, end.finish_reason)
         else:
             self._learn_opening(data)
 
@@ -97,20 +97,21 @@ class StreamReader(Reader):
             return
         self.id = self.id or opening.id or None
         self.served = self.served or opening.model or None
-        for choice in opening.choices:
-            self.content = self.content or _has_content(choice)
-            self._note(choice.index or 0, choice.finish_reason)
-        self._note_beside(opening.usage, opening.error)
+        if not self._note_beside(opening.usage, opening.error):
+            self._note_choices(opening.choices)
 
     def _learn_odd(self, data: bytes) -> None:
         """A chunk with odd types in it."""
         chunk = loose.strictly(_chunk, data, _WHAT)
         self.id = self.id or loose.text(chunk.id)
         self.served = self.served or loose.text(chunk.model)
-        for choice in choices_of(chunk.choices):
+        if not self._note_beside(chunk.usage, chunk.error):
+            self._note_choices(choices_of(chunk.choices))
+
+    def _note_choices(self, choices: list[Choice]) -> None:
+        for choice in choices:
             self.content = self.content or _has_content(choice)
             self._note(choice.index or 0, choice.finish_reason)
-        self._note_beside(chunk.usage, chunk.error)
 
     def _note(self, index: int, finish_reason: str | None) -> None:
         if finish_reason:
@@ -121,11 +122,13 @@ class StreamReader(Reader):
         self._begun.add(index)
         self.ended = self._begun <= self._finished and len(self._finished) >= self._choices
 
-    def _note_beside(self, usage: msgspec.Raw, error: msgspec.Raw) -> None:
+    def _note_beside(self, usage: msgspec.Raw, error: msgspec.Raw) -> bool:
+        """Whether there was an error."""
         if len(usage) > _SAYS_SOMETHING:
             self._usage = usage
         if self.error is None and len(error) > _SAYS_SOMETHING:
             self.error = complaint_of(loose.value(error))
+        return self.error is not None
 
 
 def _has_content(choice: Choice) -> bool:
@@ -133,4 +136,4 @@ def _has_content(choice: Choice) -> bool:
     if choice.finish_reason:
         return True
     delta = choice.delta or {}
-    return any(key != "role" and bytes(value) not in _EMPTY for key, value in delta.items())
+    return any(key != "role" and not loose.is_empty(value) for key, value in delta.items())

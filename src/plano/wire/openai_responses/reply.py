@@ -20,4 +20,5 @@ def read(body: bytes) -> ReplyFacts:
         finish_reason=response.finish_reason(),
         id=loose.text(response.id),
         error=response.complaint(),
+        is_answer=response.is_answer,
     )

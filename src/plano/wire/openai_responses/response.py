@@ -22,6 +22,12 @@ class Response(msgspec.Struct, gc=False):
     usage: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
     incomplete_details: msgspec.Raw = NOTHING
+    object: msgspec.Raw = NOTHING
+    output: msgspec.Raw = NOTHING
+
+    @property
+    def is_answer(self) -> bool:
+        return loose.text(self.object) == "response" or loose.is_list(self.output)
 
     def finish_reason(self) -> str | None:
         """Why it stopped early, else its status (`completed`, `failed`); None while it is under way."""
