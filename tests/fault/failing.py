@@ -160,7 +160,7 @@ FAULTS = [
         **LATE,
     ),
     Fault("garbage event", partial(_cut_late, "garbage in an event"), code="upstream_invalid", **LATE),
-    Fault("error event late", _error_late, code="upstream_error", breaks_off=False, **LATE),
+    Fault("error event late", _error_late, code="upstream_error", **LATE),
     Fault("429 with Retry-After", partial(_refused, 429, retry_after="7"), breaks_off=False),
     Fault("429 without Retry-After", partial(_refused, 429), breaks_off=False),
     Fault("500", partial(_refused, 500), breaks_off=False),

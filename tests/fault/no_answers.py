@@ -58,6 +58,20 @@ def _not_json(dialect: Dialect, stream: bool) -> Script:
     return sized(b'{"choices": [}')
 
 
+def _document(body: bytes, dialect: Dialect, stream: bool) -> Script:
+    return sized(body)
+
+
+def _broken_text(dialect: Dialect, stream: bool) -> Script:
+    """Good but for one byte, where nobody looks for it."""
+    return sized(PLAIN[dialect].rstrip().removesuffix(b"}") + b',"x":"\xff"}')
+
+
+def _announced(dialect: Dialect, stream: bool) -> Script:
+    """Nothing but a length."""
+    return [Head(200, [*JSON, ("content-length", "99999999999")]), Raw(b"{"), Stall()]
+
+
 def _oversized(dialect: Dialect, stream: bool) -> Script:
     if stream:
         return [Head(200, EVENT_STREAM), Chunk(b"data: " + MUCH), Stall()]
@@ -125,6 +139,10 @@ NO_ANSWERS = [
     Fault("an empty 200", partial(_nothing, 200), breaks_off=False),
     Fault("204", partial(_nothing, 204), breaks_off=False),
     Fault("not JSON", _not_json, breaks_off=False),
+    Fault("an empty document", partial(_document, b"{}"), breaks_off=False),
+    Fault("an error that says nothing", partial(_document, b'{"error":{}}'), breaks_off=False),
+    Fault("not UTF-8", _broken_text, streams=(False,), breaks_off=False),
+    Fault("announced as too large", _announced),
     Fault("oversized", _oversized, limits=SMALL),
     Fault("a bomb", _bomb),
     Fault("half of what was packed", _half_packed, breaks_off=False),
