@@ -47,8 +47,11 @@ DONE_WITHIN_S = 0.1
 """How long the end of the body may take behind `[DONE]`: most servers send the last chunk in a packet of its
 own right after it, and the connection can serve again when it is awaited."""
 ENDED_WITHIN_S = 1.0
-"""And behind any other terminal event, which counts or a `[DONE]` may follow: those are worked out by then.
-Who holds the connection open longer keeps a client waiting that has everything."""
+"""And behind `message_stop` and its like: who holds the connection open longer keeps a client waiting that
+has everything."""
+COUNTED_WITHIN_S = 5.0
+"""And behind the finish reason of a chat, which the counts follow, and then `[DONE]`: what is owed is told by
+them, so they may take a moment."""
 EVENT_STREAM = b"text/event-stream"
 EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 AUTH_STATUSES = frozenset((401, 403))
@@ -214,7 +217,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             if reader.error is not None:
                 self._take_back(reader, reader.error)
         if reader.ended:
-            self._await_end(DONE_WITHIN_S if reader.closed else ENDED_WITHIN_S)
+            self._await_end(reader)
 
     def _pass_on(self, events: bytes, reader: StreamReader) -> None:
         if self.committed:
@@ -239,7 +242,11 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             self._is_told = True
             raise problem
 
-    def _await_end(self, within_s: float) -> None:
+    def _await_end(self, reader: StreamReader) -> None:
+        """From the event on that tells it, whatever follows."""
+        within_s = COUNTED_WITHIN_S if reader.counts_behind else ENDED_WITHIN_S
+        if reader.closed:
+            within_s = DONE_WITHIN_S
         if within_s < self._within_s and self._flow is not None:
             self._within_s = within_s
             self._flow.ending(within_s)

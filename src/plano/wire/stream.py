@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from plano.chat.usage import Usage
 from plano.errors import UpstreamInvalid
@@ -32,6 +33,9 @@ class StreamReader(ABC):
         "readable",
         "served",
     )
+
+    counts_behind: ClassVar[bool] = False
+    """Whether the dialect tells its counts behind the terminal event."""
 
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._events = Events(limit_bytes)

@@ -35,7 +35,7 @@ def body(dialect: Dialect = Dialect.OPENAI_CHAT, *, stream: bool = False, model:
     ).encode()
 
 
-def held_stream(dialect: Dialect = Dialect.OPENAI_CHAT, *, sent: int = 5) -> Script:
+def held_stream(dialect: Dialect = Dialect.OPENAI_CHAT, *, sent: int = 4) -> Script:
     """A good stream that stops after `sent` events until the upstream is told to `release()`."""
     events = EVENTS[dialect]
     return [

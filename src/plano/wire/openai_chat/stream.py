@@ -58,6 +58,8 @@ class StreamReader(Reader):
 
     __slots__ = ("_begun", "_choices", "_finished", "_usage")
 
+    counts_behind = True
+
     def __init__(self, choices: int = 1, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         """`choices` is the request's `n`."""
         super().__init__(limit_bytes)
