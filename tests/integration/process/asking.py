@@ -35,14 +35,14 @@ def body(dialect: Dialect = Dialect.OPENAI_CHAT, *, stream: bool = False, model:
     ).encode()
 
 
-def held_stream(dialect: Dialect = Dialect.OPENAI_CHAT, *, sent: int = 4) -> Script:
-    """A good stream that stops after `sent` events until the upstream is told to `release()`."""
+def held_stream(dialect: Dialect = Dialect.OPENAI_CHAT) -> Script:
+    """A good stream that stops behind its words until the upstream is told to `release()`."""
     events = EVENTS[dialect]
     return [
         Head(200, EVENT_STREAM),
-        *(Chunk(event) for event in events[:sent]),
+        *(Chunk(event) for event in events[:-3]),
         Pause(),
-        *(Chunk(event) for event in events[sent:]),
+        *(Chunk(event) for event in events[-3:]),
         LastChunk(),
     ]
 
