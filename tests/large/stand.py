@@ -26,7 +26,9 @@ from tests.wall.process import GatewayProcess
 CACHE = SOURCE_ROOT / ".bench" / "bin"
 HEALTHY = f"openai/{MODEL}"
 FLOOD = "flood/model"
-HEALTHY_CONNECTIONS = 16
+HEALTHY_CONNECTIONS = 2
+"""Of the load; each asks again at once. More would queue at the gateway, and the worst one in a hundred would
+be waiting for the others."""
 
 
 @dataclass(frozen=True, slots=True)
