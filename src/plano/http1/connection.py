@@ -289,12 +289,13 @@ class Connection(asyncio.Protocol):
             under_way.none.set()
         server.buffered_bytes -= len(request.body)
         self._work = self._request = self.reply = None
-        if self.transport is None:
+        transport = self.transport
+        if transport is None:
             return
         if not reply.ended:
             reply.end_loudly()
         reply.detach()
-        if self._discarding:
+        if self._discarding or transport.is_closing():  # what waits must not begin: nobody would read it
             return
         if not reply.keep_alive:
             self.hang_up()

@@ -241,6 +241,42 @@ async def test_a_request_whose_client_left_before_its_turn_is_not_begun(held: Ed
     assert held.in_flight.count == 0
 
 
+class AtOnce:
+    """Work without a task: it ends when it is told, in the turn of whoever tells it."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.replies: list[Reply] = []
+
+    def __call__(self, request: Request, reply: Reply) -> AtOnce:
+        self.begun.append(request.path)
+        self.replies.append(reply)
+        return self
+
+    def cancel(self) -> None:
+        """Nothing is under way elsewhere."""
+
+    def tell(self) -> None:
+        self.replies[-1].send(200, b"", b"")
+        self.replies[-1].done()
+
+
+async def test_what_waits_is_not_begun_on_a_connection_that_is_going() -> None:
+    """A client's FIN and the answer may come in one turn, in which the connection is not lost yet. What was
+    begun then would be counted for its key and ended before it could be taken off."""
+    handler = AtOnce()
+    edge = Edge(handler)
+    client = edge.connect()
+    client.send(post("/a", b"x") + post("/b", b"y"))
+
+    client.leave()
+    handler.tell()
+    await settle()
+
+    assert handler.begun == ["/a"]
+    assert (edge.in_flight.count, edge.server.buffered_bytes) == (0, 0)
+
+
 # --- the account of bodies ---
 
 
