@@ -218,6 +218,9 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
                 self._take_back(reader, reader.error)
         if reader.ended:
             self._await_end(reader)
+        elif reader.goes_on and self._flow is not None:
+            reader.goes_on, self._within_s = False, float("inf")
+            self._flow.content_came()
 
     def _pass_on(self, events: bytes, reader: StreamReader) -> None:
         if self.committed:
@@ -243,12 +246,12 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             raise problem
 
     def _await_end(self, reader: StreamReader) -> None:
-        """From the event on that tells it, whatever follows."""
+        """From the event on that tells it, whatever follows but more of the answer."""
         within_s = COUNTED_WITHIN_S if reader.counts_behind else ENDED_WITHIN_S
         if reader.closed:
             within_s = DONE_WITHIN_S
-        if within_s < self._within_s and self._flow is not None:
-            self._within_s = within_s
+        if (within_s < self._within_s or reader.goes_on) and self._flow is not None:
+            reader.goes_on, self._within_s = False, within_s
             self._flow.ending(within_s)
 
     def _finish_stream(self, reader: StreamReader) -> None:

@@ -28,6 +28,7 @@ class StreamReader(ABC):
         "ended",
         "error",
         "finish_reason",
+        "goes_on",
         "id",
         "last_words",
         "readable",
@@ -43,6 +44,8 @@ class StreamReader(ABC):
         """The terminal event was seen: the answer is whole."""
         self.closed = False
         """It is whole, and the dialect has nothing that could come behind it."""
+        self.goes_on = False
+        """More of the answer came behind its end. Whoever has taken note of that sets it back."""
         self.content = False
         """Something of the answer itself was seen, not only its prelude."""
         self.error: Complaint | None = None

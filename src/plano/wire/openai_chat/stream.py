@@ -3,8 +3,9 @@
 A stream is whole when every choice has its finish reason: every one that was asked for, or,
 when `[DONE]` says that no more will come, every one that was begun (some providers give one
 answer however many are asked for). `[DONE]` alone proves nothing: gateways append it to streams
-that broke. A finish reason counts as content: an empty answer is an answer. Not so beside an error, which
-some gateways give one.
+that broke. What may follow the last finish reason are the counts; more of the answer means that it
+was not the last (`goes_on`). A finish reason counts as content: an empty answer is an answer. Not so
+beside an error, which some gateways give one.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ class StreamReader(Reader):
             self._note(choice.index or 0, choice.finish_reason)
 
     def _note(self, index: int, finish_reason: str | None) -> None:
+        self.goes_on = self.ended  # some give every piece a finish reason, or more choices than asked for
         if finish_reason:
             self._finished.add(index)
             self.finish_reason = self.finish_reason or finish_reason
