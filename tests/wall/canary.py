@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 
 import yaml
 
@@ -73,8 +73,9 @@ class Witness:
         return secret
 
     def guard_config(self, config: str | Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        """The keys and the extra headers of a configuration, and the environment's secrets. Its other words,
-        the names of models and what routes are for, are nobody's prompt, though a user may say the same."""
+        """The keys, the extra headers and the addresses' queries of a configuration, and the environment's
+        secrets. Its other words, the names of models and what routes are for, are nobody's prompt, though
+        a user may say the same."""
         document = _document(config)
         for secret in _secrets_in(document):
             self.guard(secret)
@@ -189,12 +190,14 @@ def _document(config: str | Mapping[str, Any]) -> object:
 
 
 def _secrets_in(document: object) -> Iterator[str]:
-    """Values of `access_key` and of `headers`, wherever they stand."""
+    """Values of `access_key`, of `headers` and of a query in `base_url`, wherever they stand."""
     match document:
         case Mapping():
             for key, value in document.items():
                 if key == "access_key" and isinstance(value, str):
                     yield value
+                elif key == "base_url" and isinstance(value, str):
+                    yield from _secrets_in_query(value.partition("?")[2])
                 elif key == "headers" and isinstance(value, Mapping):
                     yield from (each for each in value.values() if isinstance(each, str))
                 else:
@@ -202,6 +205,13 @@ def _secrets_in(document: object) -> Iterator[str]:
         case list():
             for each in document:
                 yield from _secrets_in(each)
+
+
+def _secrets_in_query(query: str) -> Iterator[str]:
+    """As they are sent, and as they are read."""
+    for field in query.split("&"):
+        written = field.partition("=")[2]
+        yield from {written, unquote(written), unquote_plus(written)}
 
 
 WITNESS = Witness()

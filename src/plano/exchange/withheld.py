@@ -11,7 +11,7 @@ import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import unquote, unquote_plus
 
 if TYPE_CHECKING:
     from plano.catalog.catalog import Model
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 STARS = b"***"
 SHORTEST = 8
 """Shorter values are no secrets (`none`, `ollama`), and to replace them would spoil words that hold them."""
-_MAY_BE_SECRET = re.compile(r"auth|cookie|credential|key|passw|secret|session|sign|token", re.IGNORECASE)
+_MAY_BE_SECRET = re.compile(
+    r"auth|cookie|credential|key|passw|pwd|secret|session|sig|token|^code$", re.IGNORECASE
+)
 """In the name of a configured field. The value of any other is as little a secret as a product's name."""
 _PARTS = re.compile(r"[\s;,]+")
 
@@ -31,7 +33,14 @@ def secrets_of(model: Model) -> tuple[str, ...]:
         if _MAY_BE_SECRET.search(name):
             values += [value, *_PARTS.split(value)]
     for endpoint in model.endpoints.values():
-        values += [value for name, value in parse_qsl(endpoint.query) if _MAY_BE_SECRET.search(name)]
+        for field in endpoint.query.split("&"):
+            name, _, written = field.partition("=")
+            if _MAY_BE_SECRET.search(unquote_plus(name)):
+                values += [
+                    written,
+                    unquote(written),
+                    unquote_plus(written),
+                ]  # as it was sent, and as it was read
     return tuple(sorted({each for each in values if len(each) >= SHORTEST}, key=len, reverse=True))
 
 

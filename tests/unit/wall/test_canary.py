@@ -41,14 +41,17 @@ def test_keys_of_a_configuration_are_guarded_wherever_they_stand() -> None:
     """Tests write configurations in many ways, and forget to say which part is secret."""
     witness = Witness()
     witness.guard_config(
-        f"model_providers: [{{model: a/b, access_key: {KEY}, headers: {{x-team: header-secret-value}}}}]",
+        f"model_providers: [{{model: a/b, access_key: {KEY}, headers: {{x-team: header-secret-value}}, "
+        "base_url: 'https://lab.test/v1?api_key=of%2Bthe-address-itself'}]",
         {"SOME_API_KEY": "from-the-environment"},
     )
 
-    for secret in (KEY, "header-secret-value", "from-the-environment"):
-        witness.hear("somebody", secret)
+    secrets = (KEY, "header-secret-value", "of%2Bthe-address-itself", "of+the-address-itself")
+    for secret in (*secrets, "from-the-environment"):
+        witness.hear(secret, secret)
 
-    assert len(witness.leaks()) == 6
+    found = {leak.partition(" holds ")[0] for leak in witness.leaks()}
+    assert found == {*secrets, "from-the-environment"}
 
 
 def test_a_configuration_that_cannot_be_read_guards_nothing() -> None:
