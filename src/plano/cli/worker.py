@@ -73,9 +73,12 @@ async def run_worker(
     giving_back = asyncio.ensure_future(
         spare_memory.give_back(lambda: len(server.connections), lambda: server.buffered_bytes)
     )
-    on_ready()
-    await stop.asked.wait()
-    giving_back.cancel()
+    try:
+        on_ready()
+        await stop.asked.wait()
+    finally:
+        giving_back.cancel()
+        await asyncio.wait([giving_back])
     cut_short = await gateway.stop(
         grace_s=0.0 if stop.leaves_idle else None, hurry=stop.hurry, others_accept=stop.others_accept
     )
