@@ -76,17 +76,21 @@ class Meter:
         knows it."""
         self._counts.end(self.key.digest)
         windows = self._windows
+        had = []
         if windows.tokens is not None and tokens > 0:
-            self._note(windows.tokens, windows.tokens.name, min(tokens, MOST_TOKENS))
+            had.append(self._count(windows.tokens, min(tokens, MOST_TOKENS)))
         if windows.quota is not None and usd is not None and usd > 0:
             micro_usd = round(min(usd * MICRO, MOST_MICRO_USD))
             if micro_usd:
-                self._note(windows.quota, self._name(windows.quota), micro_usd)
+                had.append(self._count(windows.quota, micro_usd))
+        if had and self._sharing is not None and self._ledger is not None:
+            self._sharing.note(self._ledger, had)
 
-    def _note(self, limited: Limited, name: str, amount: int) -> None:
+    def _count(self, limited: Limited, amount: int) -> Entry:
+        """In this process; what is to be told to others."""
+        name = self._name(limited)
         self._limiter.hit(limited.item, name, cost=amount)
-        if self._sharing is not None and self._ledger is not None:
-            self._sharing.note(self._ledger, name, limited.item.get_expiry(), amount)
+        return Entry(name, limited.item.get_expiry(), tells=amount)
 
     # -- before a request
 
@@ -133,6 +137,8 @@ class Meter:
         return Entry(self._name(limited), item.get_expiry(), item.amount, takes=takes)
 
     def _learn(self, entries: tuple[Entry, ...], verdict: Verdict) -> None:
+        """What is on its way may be in the count already, and is then in it twice until its own answer comes:
+        too much for a moment, and never too little for a worker that is left alone by then."""
         ledger = self._ledger
         assert ledger is not None
         for entry, standing in zip(entries, verdict.standings, strict=False):  # those only told come behind

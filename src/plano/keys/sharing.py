@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from plano.keys.ledger import Batch, Ledger, told_with
+from plano.keys.ledger import Ledger, told_with
 from plano.keys.shared import Entry, SharedWindows, Verdict
 from plano.routing.affinity import StoreState, Unavailable
 
@@ -63,26 +63,23 @@ class Sharing:
     async def ask(self, ledger: Ledger, asked: tuple[Entry, ...] = ()) -> Verdict | Unavailable:
         """Ask about windows of one key, and tell what is owed to them."""
         batch = ledger.take()
-        if batch is None and not asked:
-            return Verdict(None, ())
+        if batch is None:
+            return await self._windows.ask(asked, NO_MARK) if asked else Verdict(None, ())
         verdict: Verdict | Unavailable | None = None
         try:
-            entries = told_with(asked, batch)
-            verdict = await self._windows.ask(entries, NO_MARK if batch is None else batch.mark)
+            verdict = await self._windows.ask(told_with(asked, batch), batch.mark)
         finally:
-            if not isinstance(verdict, Verdict):
-                self._put_back(ledger, batch)
+            if isinstance(verdict, Verdict):
+                ledger.told(batch)
+            else:
+                ledger.put_back(batch)
+                self._owing.set()
         return verdict
 
-    def note(self, ledger: Ledger, name: str, lasts_s: int, amount: int) -> None:
+    def note(self, ledger: Ledger, had: Iterable[Entry]) -> None:
         """An answer has ended; waits for nobody."""
-        ledger.note(name, lasts_s, amount)
+        ledger.note(had)
         self._owing.set()
-
-    def _put_back(self, ledger: Ledger, batch: Batch | None) -> None:
-        if batch is not None:
-            ledger.put_back(batch)
-            self._owing.set()
 
     # -- life
 
@@ -94,7 +91,16 @@ class Sharing:
             self._telling = loop.create_task(self._tell(), name="gateway keys: telling")
 
     async def close(self) -> None:
-        """Tell the rest, for a second at most."""
+        """Tell the rest, for a second at most; who is cancelled while telling leaves nothing open either."""
+        try:
+            await self._tell_the_rest()
+        finally:
+            try:
+                await self._windows.close()
+            finally:
+                self._drop_untold()
+
+    async def _tell_the_rest(self) -> None:
         tasks = [task for task in (self._connecting, self._telling) if task is not None]
         for task in tasks:
             task.cancel()
@@ -103,7 +109,8 @@ class Sharing:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_TELLING_S):
                     await self._tell_all()
-        await self._windows.close()
+
+    def _drop_untold(self) -> None:
         untold = sum(ledger.drop() for ledger in self._ledgers.values())
         if untold:
             answers = "1 answer has" if untold == 1 else f"{untold} answers have"

@@ -10,6 +10,7 @@ import pytest
 
 from plano.catalog.gateway_keys import GatewayKey
 from plano.catalog.names import ModelId
+from plano.catalog.prices import Price
 from plano.chat.usage import Usage
 from plano.errors import KeyExhausted
 from plano.exchange.record import ExchangeRecord
@@ -17,6 +18,7 @@ from plano.keys.opening import gate_for
 from plano.keys.shared import Entry, Standing, Verdict
 from plano.keys.sharing import Sharing
 from plano.routing.affinity import StoreState, Unavailable
+from tests.fault.baseline import turns
 
 AWAY = Unavailable("Redis cannot be reached")
 
@@ -29,6 +31,8 @@ class Windows:
     def __init__(self) -> None:
         self.answers: list[Verdict | Unavailable | BaseException] = []
         self.asked: list[tuple[tuple[Entry, ...], str]] = []
+        self.held: list[asyncio.Event] = []
+        """What the next questions wait for, each with its answer."""
         self.is_closed = False
 
     async def start(self) -> None:
@@ -39,8 +43,8 @@ class Windows:
 
     async def ask(self, entries: Sequence[Entry], told_as: str) -> Verdict | Unavailable:
         self.asked.append((tuple(entries), told_as))
-        await asyncio.sleep(0)
         answer = self.answers.pop(0) if self.answers else room(len(entries))
+        await (self.held.pop(0).wait() if self.held else asyncio.sleep(0))
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -66,8 +70,8 @@ class World:
         self.key = GatewayKey("research", bytes(32), "team", **limits)
         self.gate = gate_for(
             [self.key],
-            before=None,
-            prices=lambda _: None,
+            counts=None,
+            prices=lambda _: Price(1.0, 1.0),
             now=lambda: self.now,
             today=lambda: 86_400.0 * 20_000,
             sharing=self.sharing,
@@ -136,6 +140,50 @@ async def test_tokens_that_were_not_told_count_for_this_worker() -> None:
     world.windows.answers = [AWAY, AWAY]
 
     assert [await world.ask(8), await world.ask(8), await world.ask(8)] == ["alone", "alone", "together"]
+
+
+async def test_what_is_on_its_way_is_not_forgotten_when_redis_dies() -> None:
+    """One question takes along what fills the key; another, with nothing to tell, is answered before Redis
+    goes."""
+    world = World(tokens_per_minute=10)
+    first, second = asyncio.Event(), asyncio.Event()
+    await world.ask(100)
+    world.windows.answers = [AWAY, room(1, had=0)]
+    world.windows.held = [first, second]
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(world.ask()) for _ in range(2)]
+        await turns()
+        second.set()
+        await asked[1]
+        first.set()
+
+    assert [each.result() for each in asked] == ["tokens", "together"]
+
+
+async def test_an_answer_that_counts_in_two_windows_is_lost_once() -> None:
+    """The metric counts answers."""
+    world = World(tokens_per_minute=100, max_usd_per_day=5.0)
+    await world.ask(7)
+    world.windows.answers = [AWAY]
+    world.sharing.start()
+
+    await world.sharing.close()
+
+    assert world.lost == 1
+
+
+async def test_who_is_cancelled_while_telling_the_rest_leaves_nothing_open() -> None:
+    """A supervisor in a hurry; what was not told is said all the same."""
+    world = World(tokens_per_minute=100)
+    world.sharing.start()
+    await world.ask(7)
+    world.windows.held = [asyncio.Event()]
+    closing = asyncio.create_task(world.sharing.close())
+    await turns()
+    closing.cancel()
+    await asyncio.wait([closing])
+
+    assert (closing.cancelled(), world.windows.is_closed, world.lost) == (True, True, 1)
 
 
 async def test_a_client_that_leaves_gives_back_its_place_and_what_it_told() -> None:
