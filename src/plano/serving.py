@@ -33,6 +33,7 @@ from plano.server.inference import Sessions
 from plano.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from plano.keys.counts import Counts
     from plano.keys.sharing import Sharing
 
 
@@ -75,7 +76,9 @@ class Serving:
         self.session_log = _session_log(configuration, before)
         keys = gateway_keys(configuration, catalog)
         self._sharing = None if keys is None else self._shares(keys, before, lose)
-        self._gate = None if keys is None else self._asks_for(keys, before)
+        self._counts: Counts | None = None if before is None else before._counts
+        """What keys have had, as soon as there were any: it outlives configurations that have none."""
+        self._gate = None if keys is None else self._asks_for(keys)
 
     def _shares(
         self, keys: Sequence[GatewayKey], before: Serving | None, lose: Callable[[int], None]
@@ -92,7 +95,7 @@ class Serving:
         windows = RedisWindows.at(cache.url.reveal())
         return Sharing(windows, now=time.monotonic, mark=_new_mark, lose=lose)
 
-    def _asks_for(self, keys: Sequence[GatewayKey], before: Serving | None) -> Gate:
+    def _asks_for(self, keys: Sequence[GatewayKey]) -> Gate:
         """What keys have had outlives the configuration that let them."""
         prices = self.deciding.board.rates
         for found in self.catalog.models[:1]:
@@ -100,10 +103,16 @@ class Serving:
                 prices(found.id)  # so that the table is loaded before somebody has spent anything
         from plano.keys.opening import gate_for  # noqa: PLC0415 - loads its library where it is wanted
 
-        gate = None if before is None else before._gate
-        return gate_for(
-            keys, before=gate, prices=prices, now=time.monotonic, today=time.time, sharing=self._sharing
+        gate = gate_for(
+            keys,
+            counts=self._counts,
+            prices=prices,
+            now=time.monotonic,
+            today=time.time,
+            sharing=self._sharing,
         )
+        self._counts = gate.counts
+        return gate
 
     @property
     def key_names(self) -> Sequence[str]:

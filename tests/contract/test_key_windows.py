@@ -120,7 +120,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 def opened(key: GatewayKey, clocks: Clocks, before: Gate | None, sharing: Sharing | None = None) -> Gate:
     return gate_for(
         [key],
-        before=before,
+        counts=None if before is None else before.counts,
         prices={MODEL: Price(2.0, 10.0)}.get,
         now=lambda: clocks.now,
         today=lambda: clocks.today,

@@ -14,14 +14,14 @@ from plano.keys.sharing import Sharing
 def gate_for(
     keys: Iterable[GatewayKey],
     *,
-    before: Gate | None,
+    counts: Counts | None,
     prices: Prices,
     now: Callable[[], float],
     today: Callable[[], float],
     sharing: Sharing | None = None,
 ) -> Gate:
-    """`before`: the gate that this one replaces, whose counts go on; `now`: seconds, of a clock that never
-    goes back; `today`: seconds since 1970; `sharing`: asked about windows, None: this process has them."""
-    counts = Counts(now) if before is None else before.counts
+    """`counts`: of the gate before, which go on; `now`: seconds, of a clock that never goes back; `today`:
+    seconds since 1970; `sharing`: asked about windows, None: this process has them."""
+    counts = counts or Counts(now)
     meters = {key.digest: Meter(key, counts, now=now, today=today, sharing=sharing) for key in keys}
     return Gate(meters, counts, prices)

@@ -75,7 +75,7 @@ def _check_problem(problem: PlanoError, path: str) -> None:
 KEY = b"pk-canary-fuzz-0123456789abcdefghijklmnop"
 GATE = gate_for(
     [GatewayKey("research", digest_of(KEY), "team")],
-    before=None,
+    counts=None,
     prices=lambda _: None,
     now=lambda: 0.0,
     today=lambda: 0.0,

@@ -26,7 +26,7 @@ async def test_a_connection_that_is_going_leaves_no_request_in_a_keys_books() ->
     with `max_concurrent: 1` nobody would be let in again."""
     edge = Edge()
     key = GatewayKey("k", digest_of(b"s"), "o", max_concurrent=1)
-    gate = gate_for([key], before=None, prices=lambda _: None, now=edge.clock.time, today=lambda: edge.today)
+    gate = gate_for([key], counts=None, prices=lambda _: None, now=edge.clock.time, today=lambda: edge.today)
     admitted: list[tuple[ExchangeRecord, Reply]] = []
 
     async def conclude(record: ExchangeRecord) -> None:

@@ -34,7 +34,7 @@ class World:
         self.key = GatewayKey("research", digest_of(SECRET), "team", **limits)
         return gate_for(
             [self.key],
-            before=before,
+            counts=None if before is None else before.counts,
             prices={MODEL: PRICE}.get,
             now=lambda: self.now,
             today=lambda: self.today,
@@ -230,7 +230,7 @@ def test_a_request_that_cannot_be_priced_ends_and_is_recorded_all_the_same() -> 
     """Else one answer that nobody can reckon with would shut its key until the next start."""
     world = World(max_concurrent=1)
     world.gate = gate_for(
-        [world.key], before=None, prices=_nobody_knows, now=lambda: 0.0, today=lambda: MIDNIGHT
+        [world.key], counts=None, prices=_nobody_knows, now=lambda: 0.0, today=lambda: MIDNIGHT
     )
     record = world.begin()
     record.chosen, record.usage = MODEL, Usage(1, 1)
