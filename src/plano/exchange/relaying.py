@@ -42,7 +42,7 @@ HELD_PRELUDE_BYTES = 16 * 1024
 HELD_PLAIN_BYTES = 1024 * 1024
 """A plain answer longer than this goes out before it is whole; only generated images are."""
 HELD_ERROR_BYTES = 256 * 1024
-"""What is read of an error's body."""
+"""What is read of an error's body, and the longest error event that is passed on."""
 DONE_WITHIN_S = 0.1
 """How long the end of the body may take behind `[DONE]`: most servers send the last chunk in a packet of its
 own right after it, and the connection can serve again when it is awaited."""
@@ -235,11 +235,15 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
     def _take_back(self, reader: StreamReader, complaint: Complaint) -> None:
         """The provider says that its answer is none. Once content has gone out, its event follows it; not
         every client raises at each form of that, so the end must tell as well, unless the event is the one
-        that ends a stream of its dialect."""
+        that ends a stream of its dialect, or comes behind a chat's last finish reason."""
         problem = self.codec.error_of(complaint)
         if not self.committed or isinstance(problem, UpstreamAuth):
             raise problem
-        self.reply.write(withheld(reader.last_words, self._secrets()))
+        words = reader.last_words
+        if len(words) > HELD_ERROR_BYTES:
+            self._withhold(problem)
+            words = self.codec.error_event(problem, self.record.request_id)
+        self.reply.write(withheld(words, self._secrets()))
         self._over = True
         if not reader.ended:
             self._is_told = True
@@ -255,7 +259,7 @@ class Relay(msgspec.Struct, kw_only=True, eq=False):
             self._flow.ending(within_s)
 
     def _finish_stream(self, reader: StreamReader) -> None:
-        rest = reader.finish()
+        rest = b"" if self._over else reader.finish()
         if reader.error is not None and not self._over:
             self._take_back(reader, reader.error)
         self._learn_from_stream(reader)

@@ -8,6 +8,11 @@ import msgspec
 
 from plano.chat.usage import Usage
 
+MESSAGE_CHARACTERS = 1000
+"""What is kept of a provider's message."""
+KIND_CHARACTERS = 100
+"""A longer name for an error is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Complaint:

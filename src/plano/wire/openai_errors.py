@@ -10,7 +10,7 @@ import msgspec
 
 from plano.errors import KEY_REFUSED, PlanoError, UpstreamAuth, UpstreamError, UpstreamRefused
 from plano.wire import loose
-from plano.wire.facts import Complaint
+from plano.wire.facts import KIND_CHARACTERS, MESSAGE_CHARACTERS, Complaint
 
 _STATUSES: dict[str, int] = {
     "invalid_request_error": 400,
@@ -69,10 +69,14 @@ def complaint_of(found: object) -> Complaint | None:
     if not found:
         return None
     if not isinstance(found, dict):
-        return Complaint((), str(found)[:1000])
-    kinds = (found.get("code"), found.get("type"))
-    named = tuple(str(kind) for kind in kinds if isinstance(kind, str | int) and kind)
-    return Complaint(named, loose.text_at(found, "message") or "no message given")
+        return Complaint((), str(found)[:MESSAGE_CHARACTERS])
+    kinds = (
+        str(kind) for kind in (found.get("code"), found.get("type")) if isinstance(kind, str | int) and kind
+    )
+    message = loose.text_at(found, "message") or "no message given"
+    return Complaint(
+        tuple(kind for kind in kinds if len(kind) <= KIND_CHARACTERS), message[:MESSAGE_CHARACTERS]
+    )
 
 
 def error_of(complaint: Complaint) -> UpstreamError:

@@ -36,7 +36,7 @@ class StreamReader(ABC):
     )
 
     counts_behind: ClassVar[bool] = False
-    """Whether the dialect tells its counts behind the terminal event."""
+    """Whether the dialect tells its counts behind the terminal event; if not, that event is the last word."""
 
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._events = Events(limit_bytes)
@@ -69,19 +69,24 @@ class StreamReader(ABC):
 
     def feed(self, data: bytes) -> bytes:
         """The whole events to relay, up to an error event. Raises UpstreamInvalid for an event that is over
-        the limit or whose data is not a JSON object; what came before it is then `readable`."""
+        the limit or whose data is not a JSON object, and for an error behind the end; what came before it is
+        then `readable`."""
         if self.error is not None:
             return b""
         whole = self._events.feed(data)
         if whole:
+            was_whole = False
             try:
                 for name, payload in events(whole):
+                    was_whole = self.ended
                     self._learn(name, payload)
                     if self.has_failed:
-                        return self._before_error(whole)
+                        break
             except UpstreamInvalid:
                 self.readable = self._before_fault(whole)
                 raise
+            if self.has_failed:
+                return self._up_to_error(whole, was_whole=was_whole)
         return whole
 
     def finish(self) -> bytes:
@@ -90,6 +95,7 @@ class StreamReader(ABC):
         is dropped."""
         rest = self._events.rest()
         is_event = False
+        is_final = self.ended and not self.counts_behind and not self.has_failed
         try:
             for name, payload in events(rest):
                 self._learn(name, payload)
@@ -97,6 +103,9 @@ class StreamReader(ABC):
         except UpstreamInvalid:
             return b""
         closed = rest.rstrip(b"\r\n") + b"\n\n"
+        if self.error is not None and is_final:
+            self.error = None
+            return b""
         if self.error is not None:
             self.last_words = self.last_words or closed
             return b""
@@ -113,6 +122,14 @@ class StreamReader(ABC):
         except UpstreamInvalid:
             pass
         return whole[:good]
+
+    def _up_to_error(self, whole: bytes, *, was_whole: bool) -> bytes:
+        """Behind an end that is the dialect's last word an error is none: it cannot undo the answer."""
+        good = self._before_error(whole)
+        if was_whole and not self.counts_behind:
+            self.error, self.last_words, self.readable = None, b"", good
+            raise UpstreamInvalid("The provider's stream went on with an error behind its end.")
+        return good
 
     def _before_error(self, whole: bytes) -> bytes:
         """The events before the first error, which is kept. It stands in the first piece that brings one when

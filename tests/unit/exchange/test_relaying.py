@@ -310,6 +310,50 @@ def test_an_error_event_after_content_is_the_last(dialect: Dialect, together: bo
     assert (played.relay.problem, KEY in raised.value.message) == (raised.value, False)
 
 
+@pytest.mark.parametrize("how", ["apart", "together", "without its empty line"])
+@pytest.mark.parametrize("dialect", [Dialect.ANTHROPIC_MESSAGES, Dialect.OPENAI_RESPONSES])
+def test_an_error_behind_the_last_event_is_ignored(dialect: Dialect, how: str) -> None:
+    """The answer was whole; clients that raise at the event would throw it away."""
+    events, error = EVENTS[dialect], error_event(dialect)
+    pieces = [*events, error.rstrip(b"\n") if how == "without its empty line" else error]
+    played = Played(dialect, model=ASKED).head(200, STREAM)
+
+    played.body(b"".join(pieces)) if how == "together" else played.body(*pieces)
+    played.end()
+
+    assert played.outcome == (200, b"".join(events), "whole")
+    assert (played.relay.problem, played.relay.complaint, played.record.code) == (None, None, None)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_an_error_behind_a_chats_finish_reason_is_passed_on(together: bool) -> None:
+    """Counts were still to come, and it says why they do not; the answer ends as the whole one that it is."""
+    events = EVENTS[Dialect.OPENAI_CHAT]
+    finished = next(at for at, event in enumerate(events) if b'"finish_reason":"stop"' in event)
+    pieces = [*events[: finished + 1], error_event(Dialect.OPENAI_CHAT)]
+    played = Played(model=ASKED).head(200, STREAM)
+
+    played.body(b"".join(pieces)) if together else played.body(*pieces)
+    played.end()
+
+    assert played.outcome == (200, b"".join(pieces).replace(KEY.encode(), b"***"), "whole")
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_an_error_event_of_any_length_is_told_in_few_words(dialect: Dialect) -> None:
+    """It is searched for secrets while everybody waits: half a megabyte of it is told in our own event."""
+    begun = EVENTS[dialect][: CONTENT[dialect] + 1]
+    long = error_event(dialect).replace(b"no ", b"no " + b"x" * 2 * HELD_ERROR_BYTES)
+    played = Played(dialect, model=ASKED).head(200, STREAM)
+
+    with pytest.raises(UpstreamRefused) as raised:
+        played.body(*begun, long)
+
+    told = DIALECTS[dialect].error_event(raised.value, "req-1")
+    assert played.outcome == (200, b"".join(begun) + told, "loud")
+    assert 1000 < len(raised.value.message) < 1100
+
+
 @pytest.mark.parametrize("dialect", list(Dialect))
 def test_an_error_event_before_content_is_an_error_to_answer_with(dialect: Dialect) -> None:
     """Also in one read with the prelude and with content that comes too late."""

@@ -10,7 +10,7 @@ import msgspec
 
 from plano.errors import KEY_REFUSED, PlanoError, UpstreamAuth, UpstreamError, UpstreamRefused
 from plano.wire import loose
-from plano.wire.facts import Complaint
+from plano.wire.facts import KIND_CHARACTERS, MESSAGE_CHARACTERS, Complaint
 
 _TYPES: dict[int, str] = {
     400: "invalid_request_error",
@@ -52,7 +52,8 @@ def complaint_of(found: object) -> Complaint:
     kind = loose.text_at(found, "type")
     told = found if isinstance(found, str) and found else None
     message = loose.text_at(found, "message") or told or "no message given"
-    return Complaint((kind,) if kind else (), message[:1000])
+    kinds = (kind,) if kind and len(kind) <= KIND_CHARACTERS else ()
+    return Complaint(kinds, message[:MESSAGE_CHARACTERS])
 
 
 def error_of(complaint: Complaint) -> UpstreamError:
