@@ -16,10 +16,11 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
+from plano.http1.head_problems import size_of_head
 from plano.http1.limits import KIB
 from plano.http1.outbox import FEW
 from plano.http1.reply import Reply
-from plano.http1.request import Refusal, Request, RequestReader, size_of_head
+from plano.http1.request import Refusal, Request, RequestReader
 
 if TYPE_CHECKING:
     from plano.http1.server import Errand, Server
@@ -190,7 +191,7 @@ class Connection(asyncio.Protocol):
             return
         self._invites = False
         # Heads count while they wait: a queue of large ones would else cost nothing.
-        head = size_of_head(request, request.path.encode()) + len(request.query)
+        head = size_of_head(request.fields, request.path.encode()) + len(request.query)
         held = head + len(request.body)
         self._waiting.append((request, keep_alive, held))
         self._waiting_bytes += held

@@ -6,7 +6,6 @@ account of what is held. What is not HTTP/1.1 is refused, and nothing is read af
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -15,6 +14,13 @@ import httptools
 import msgspec
 
 from plano.http1.at_fault import field_at_fault
+from plano.http1.head_problems import (
+    body_too_large,
+    head_too_large,
+    problem_of_host,
+    size_of_head,
+    too_many_fields,
+)
 from plano.http1.known_heads import KnownHead, KnownHeads, learn
 from plano.http1.limits import SMALL_BODY_BYTES, ServerLimits
 
@@ -36,8 +42,6 @@ together, memory."""
 SMALL_PIECE = 4096
 """Body pieces below this are gathered: kept apart, chunks of one byte would cost forty times their text."""
 GATHERED_BYTES = 64 * 1024
-_HOST = re.compile(rb"(?:\[[0-9A-Za-z:._~!$&'()*+,;=%-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
-"""RFC 3986 §3.2.2, without looking into addresses; it may be empty."""
 LESSONS = 4
 """Heads that may be learnt in vain, one after another, before a connection stops trying."""
 SEPARATORS = 8
@@ -315,7 +319,8 @@ class RequestReader:
         host = request.fields.get(b"host", b"")
         if host != self._host and problem is None:
             self._host = host
-            problem = problem_of_host(host)
+            no_host = problem_of_host(host)
+            problem = None if no_host is None else ("malformed", no_host)
         if problem is not None:
             self.refuse(*problem)
             return
@@ -423,7 +428,9 @@ class RequestReader:
         if self._head_bytes <= limits.headers_bytes:
             return
         separators = SEPARATORS * limits.header_count
-        size = max(size_of_head(request, self._target), self._head_bytes - self._first_read - separators)
+        size = max(
+            size_of_head(request.fields, self._target), self._head_bytes - self._first_read - separators
+        )
         if size > limits.headers_bytes:
             self.refuse("headers_too_large", head_too_large(limits))
 
@@ -463,7 +470,7 @@ def problem_of_head(
         return "malformed", "A request must have exactly one Host field (RFC 9112 §3.2)."
     if len(fields) + len(request.repeated) > limits.header_count:
         return "headers_too_large", too_many_fields(limits)
-    if at_most_bytes > limits.headers_bytes and size_of_head(request, target) > limits.headers_bytes:
+    if at_most_bytes > limits.headers_bytes and size_of_head(fields, target) > limits.headers_bytes:
         return "headers_too_large", head_too_large(limits)
     coding = fields.get(b"transfer-encoding")
     if coding is not None and (coding.lower() != b"chunked" or version == "1.0"):
@@ -472,31 +479,3 @@ def problem_of_head(
     if length is not None and len(length) > 1 and int(length) > limits.body_bytes:
         return "body_too_large", body_too_large(limits)
     return None
-
-
-def problem_of_host(host: bytes) -> tuple[RefusalKind, str] | None:
-    """A Host that is none is refused (RFC 9112 §3.2): whoever stands behind may read it as another."""
-    if _HOST.fullmatch(host) is not None:
-        return None
-    return (
-        "malformed",
-        "The Host field must be a host name or address, and a port if need be (RFC 9112 §3.2).",
-    )
-
-
-def size_of_head(request: Request, target: bytes) -> int:
-    """Bytes of the target and of the fields that are complete, without what separates them."""
-    fields = request.fields
-    return len(target) + sum(map(len, fields)) + sum(map(len, fields.values()))
-
-
-def body_too_large(limits: ServerLimits) -> str:
-    return f"The request body is longer than the {limits.body_bytes} bytes allowed."
-
-
-def head_too_large(limits: ServerLimits) -> str:
-    return f"The header fields are longer than the {limits.headers_bytes} bytes allowed."
-
-
-def too_many_fields(limits: ServerLimits) -> str:
-    return f"The request has more than the {limits.header_count} header fields allowed."
