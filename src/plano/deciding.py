@@ -31,6 +31,7 @@ from plano.http1.dial import client_context
 from plano.http1.pool import Pool
 from plano.http1.proxies import Proxies
 from plano.lasting import Lasting, Pins, Quoting, Reading
+from plano.observe.batches import take_each
 from plano.quotes.board import Board
 from plano.quotes.fetch import PoolFetch
 from plano.routing.budget import Answered, Budget
@@ -220,16 +221,8 @@ class Deciding:
         await self.board.refresh(within_s=within_s)
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
-        """Learn from finished exchanges how long models take. Raises what was raised of one of them, when
-        it has learnt from all others."""
-        raised: Exception | None = None
-        for record in records:
-            try:
-                self.board.observe(record)
-            except Exception as error:  # noqa: BLE001 - raised below
-                raised = error
-        if raised is not None:
-            raise raised
+        """Learn from finished exchanges how long models take. Raises as `take_each` does."""
+        take_each(records, self.board.observe)
 
     def note_session(self, record: ExchangeRecord, key: str, chosen: ModelId) -> None:
         """Write what a session has spent, or that another model than its own has answered."""

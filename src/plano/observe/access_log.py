@@ -15,6 +15,7 @@ import msgspec
 
 from plano.chat.usage import Usage
 from plano.exchange.record import ExchangeRecord, FailedAttempt
+from plano.observe.batches import take_each
 from plano.observe.vocabulary import (
     ENDED_BY,
     ENDED_IN,
@@ -79,11 +80,15 @@ class AccessLog:
         self._seconds: dict[int, str] = {}
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
-        render = self._render
-        log_line = self._log_line
-        self._lines += [render(log_line(record)) for record in records]
-        if len(self._lines) >= LINES_TOGETHER:
-            self.hand_over()
+        """Raises as `take_each` does."""
+        try:
+            take_each(records, self._take)
+        finally:
+            if len(self._lines) >= LINES_TOGETHER:
+                self.hand_over()
+
+    def _take(self, record: ExchangeRecord) -> None:
+        self._lines.append(self._render(self._log_line(record)))
 
     def hand_over(self) -> None:
         """Give the writer what was taken: it wakes a thread, so not for every batch."""

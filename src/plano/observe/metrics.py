@@ -17,6 +17,7 @@ import msgspec
 from plano import errors
 from plano.catalog.names import ModelId
 from plano.exchange.record import ExchangeRecord
+from plano.observe.batches import take_each
 from plano.observe.distribution import Distribution
 from plano.observe.failure_counts import MOST_TOKENS, STATUSES, FailureCounts
 from plano.observe.gauges import NO_GAUGES, Gauges, together
@@ -168,24 +169,25 @@ class Metrics:
             self._routing = routing
 
     def take(self, records: Sequence[ExchangeRecord]) -> None:
-        configured = self._configured
-        by_facts = self._by_facts
-        for record in records:
-            chosen = record.chosen
-            model = None if chosen is None else configured.get(chosen) or self._of_wildcard(chosen)
-            dialect = record.dialect
-            word = None if dialect is None else dialect._value_
-            facts = (word, model, record.decision, record.status, record.code)
-            cell = by_facts.get(facts) or self._cell(facts)
-            cell.requests += 1
-            if record.attempts:
-                _count_answer(cell, record)
-            if record.reasons:
-                self._routing.take(record)
-            if record.failed or record.set_back or record.shed is not None:
-                self._failures.take(record, self._model)
-            if record.key is not None:
-                self._keys.take(record, record.key)
+        """Raises as `take_each` does; of a record that raises, a part may be counted."""
+        take_each(records, self._take)
+
+    def _take(self, record: ExchangeRecord) -> None:
+        chosen = record.chosen
+        model = None if chosen is None else self._model(chosen)
+        dialect = record.dialect
+        word = None if dialect is None else dialect._value_
+        facts = (word, model, record.decision, record.status, record.code)
+        cell = self._by_facts.get(facts) or self._cell(facts)
+        cell.requests += 1
+        if record.attempts:
+            _count_answer(cell, record)
+        if record.reasons:
+            self._routing.take(record)
+        if record.failed or record.set_back or record.shed is not None:
+            self._failures.take(record, self._model)
+        if record.key is not None:
+            self._keys.take(record, record.key)
 
     def snapshot(
         self,

@@ -29,7 +29,9 @@ _log = logging.getLogger(__name__)
 class Reader(Protocol):
     """A view of finished records: the log, the metrics."""
 
-    def take(self, records: Sequence[ExchangeRecord]) -> None: ...
+    def take(self, records: Sequence[ExchangeRecord]) -> None:
+        """Take those that can be taken; raises an ExceptionGroup with an error for each of the others. Any
+        other exception loses all of them."""
 
 
 class InFlight:
@@ -84,8 +86,10 @@ class Recording:
         for reader in self._readers:
             try:
                 reader.take(records)
-            except Exception:  # noqa: BLE001 - a request must not fail because telling of it did
-                self._complain(reader, len(records))
+            except ExceptionGroup as several:
+                self._complain(reader, several.exceptions[0], len(several.exceptions))
+            except Exception as error:  # noqa: BLE001 - a request must not fail because telling of it did
+                self._complain(reader, error, len(records))
 
     def write_out(self) -> None:
         """Hand on what is waiting and have the log written, without waiting for more of it."""
@@ -112,7 +116,8 @@ class Recording:
         self._timer_runs = False
         self.write_out()
 
-    def _complain(self, reader: Reader, records: int) -> None:
+    def _complain(self, reader: Reader, error: Exception, records: int) -> None:
         if self._records_lost == 0:
-            _log.exception("a defect in %s kept up to %d requests from it", type(reader).__name__, records)
+            requests = "1 request" if records == 1 else f"{records} requests"
+            _log.error("a defect in %s kept %s from it", type(reader).__name__, requests, exc_info=error)
         self._records_lost += records

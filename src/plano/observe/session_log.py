@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from plano.chat.usage import Usage
+from plano.observe.batches import take_each
 from plano.observe.access_log import Writer
 
 MODE: Final = 0o640
@@ -87,9 +88,14 @@ class SessionLog:
         self._writer = writer
 
     def take(self, records: Sequence[SessionFacts]) -> None:
-        lines = [rendered(record) for record in records if record.sent is not None]
-        if lines:
-            self._writer.write(lines)
+        """Raises as `take_each` does."""
+        lines: list[bytes] = []
+        sent = [record for record in records if record.sent is not None]
+        try:
+            take_each(sent, lambda record: lines.append(rendered(record)))
+        finally:
+            if lines:
+                self._writer.write(lines)
 
     @property
     def dropped(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -140,6 +140,35 @@ def test_a_defect_in_one_reader_fails_no_request_and_no_other_reader(
 
     snapshot = stage.recording.snapshot()
     assert (snapshot.records_lost, snapshot.cells[0].requests, len(caplog.records)) == (2, 2, 1)
+
+
+def test_a_bad_record_costs_the_others_of_its_batch_nothing(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither their lines nor their counts: whoever looks for a request must find it."""
+    no_line = answered(at=None)
+    no_count = answered(failed=(None,), at=0.0)
+    for record in (answered(), no_line, no_count, answered()):
+        stage.recording.record(record)
+
+    stage.recording.write_out()
+
+    snapshot = stage.recording.snapshot()
+    assert (stage.writer.batches, snapshot.cells[0].requests, snapshot.records_lost) == ([2], 4, 3)
+    assert caplog.messages == ["a defect in AccessLog kept 2 requests from it"]
+
+
+def test_a_defect_that_loses_a_batch_is_counted_in_requests(stage: Stage) -> None:
+    """Nobody knows how far it came."""
+
+    class Broken:
+        def take(self, records: Sequence[ExchangeRecord]) -> None:
+            raise LookupError(len(records))
+
+    stage.recording._readers = (Broken(),)
+    stage.record(2)
+
+    assert stage.recording.snapshot().records_lost == 2
 
 
 def test_recording_does_not_load_what_only_a_scrape_needs() -> None:

@@ -103,6 +103,18 @@ def test_only_what_was_sent_to_a_model_is_logged() -> None:
     assert [json.loads(line)["session"] for line in kept.lines] == ["a", "b"]
 
 
+def test_a_bad_record_costs_no_other_its_line() -> None:
+    """Each of them is told of to whoever counts what is lost."""
+    kept = Kept()
+    bad = Facts(at=float("nan"))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        SessionLog(kept).take([Facts(session="a"), bad, bad, Facts(session="b")])
+
+    lines = [json.loads(line)["session"] for line in kept.lines]
+    assert (lines, len(caught.value.exceptions)) == (["a", "b"], 2)
+
+
 def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:
     """By this worker and by others, before a restart and after it."""
     path = tmp_path / "sessions.jsonl"
