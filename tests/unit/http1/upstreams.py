@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from plano.http1.alarms import Alarms
-from plano.http1.failures import Failure
+from plano.http1.failures import Failure, TookTooLong
 from plano.http1.limits import ClientLimits
 from plano.http1.origin import Origin
 from plano.http1.pool import Pool
@@ -64,6 +64,12 @@ class RecordingSink:
         return b"".join(
             event[1] for event in self.events if event[0] == "body" and isinstance(event[1], bytes)
         )
+
+
+def timeout_of(sink: RecordingSink) -> tuple[str, str]:
+    failure = sink.failure
+    assert isinstance(failure, TookTooLong)
+    return type(failure).__name__, failure.phase
 
 
 class Peer:
