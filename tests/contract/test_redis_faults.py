@@ -416,7 +416,7 @@ async def test_closing_leaves_no_task_and_no_connection(redis_folder: Path) -> N
             assert not is_ok(ill)
         await until(lambda: len(admin.client_list()) == 1)
 
-        assert (asyncio.all_tasks() - before, await well.read(KEY)) == (set(), well._guard.unavailable)
+        assert (asyncio.all_tasks() - before, await well.read(KEY)) == (set(), well.unavailable)
 
 
 def test_the_probe_writes_where_no_session_is() -> None:

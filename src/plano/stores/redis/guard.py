@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
+from plano.redis_url import parse_address
 from plano.routing.affinity import StoreState, Unavailable
 from plano.routing.breaker import Breaker, BreakerLimits, Permit, Report
 from plano.stores.redis.link import Link
+from plano.stores.redis.links import link_to
 from plano.stores.redis.pool import OPENING_S
 from plano.stores.redis.trouble import Trouble, trouble_of
 
@@ -53,30 +56,34 @@ class Use:
     """What is so again then: a clause."""
 
 
-class Guard:
-    """Over one link, for one event loop. `start` it, `close` it."""
+class Guard(ABC):
+    """What asks one link for one use, on one event loop. `start` it, `close` it."""
+
+    use: Use
 
     def __init__(
-        self,
-        link: Link,
-        use: Use,
-        limits: RedisLimits,
-        try_out: Callable[[], Awaitable[None]],
-        *,
-        chance: Callable[[], float] = random.random,
+        self, link: Link, limits: RedisLimits = USUAL, *, chance: Callable[[], float] = random.random
     ) -> None:
-        """`try_out` does once what all operations do; it should write, so that a replica or a full server is
-        not taken for a sound one. `chance`: a number from 0 to 1, another each time."""
+        """`chance`: a number from 0 to 1, another each time."""
         self._link = link
-        self._use = use
         self._limits = limits
-        self._try_out = try_out
         self._chance = chance
         self._breaker = Breaker(BreakerLimits(limits.failures, first_rest_s=0.0, longest_rest_s=0.0))
         self.unavailable = Unavailable("Redis has not been asked yet")
         """What is answered while nobody asks."""
         self._recovery: asyncio.Task[None] | None = None
         self._is_closed = False
+
+    @classmethod
+    def at(cls, url: str, limits: RedisLimits = USUAL) -> Self:
+        """One at `url` (see `plano.redis_url`). Raises AddressInvalid, and OSError for a file of TLS that
+        cannot be read; a server that cannot be reached is no reason to."""
+        return cls(link_to(parse_address(url)), limits)
+
+    @abstractmethod
+    async def _try_out(self) -> None:
+        """Do once what all operations do: write, so that a replica or a full server is not taken for a sound
+        one."""
 
     @property
     def state(self) -> StoreState:
@@ -114,7 +121,7 @@ class Guard:
         return done
 
     def _count(self, permit: Permit, how: Report, trouble: Trouble | None = None) -> None:
-        was_closed, use = self._breaker.is_closed, self._use
+        was_closed, use = self._breaker.is_closed, self.use
         self._breaker = self._breaker.report(permit, how, asyncio.get_running_loop().time())
         if trouble is not None and how == "failed":
             self.unavailable = Unavailable(trouble.because)

@@ -5,85 +5,55 @@ Whatever goes wrong is one request without affinity.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-
-from plano.redis_url import parse_address
 from plano.routing.affinity import (
     KEY_PREFIX,
     MOST_VALUE_BYTES,
     NoPin,
     Pin,
-    StoreState,
     Unavailable,
     Unreadable,
     Unwritable,
     read_pin,
     render,
 )
-from plano.stores.redis.guard import USUAL, Guard, RedisLimits, Use
-from plano.stores.redis.link import Link, Reply
-from plano.stores.redis.links import link_to
+from plano.stores.redis.guard import Guard, Use
+from plano.stores.redis.link import Reply
 from plano.stores.redis.trouble import NotRedis
 
 PROBE_KEY = f"{KEY_PREFIX} probe"
 """Where the background task writes: a key that no session has, for ids hold no space, and that a user who
 may touch pins alone may touch."""
 
-_USE = Use("affinity", "sessions are not kept", "sessions are kept again")
 _NO_PIN = NoPin()
 _FOREIGN = "what stands under the key is no pin"
 
 
-class RedisStore:
+class RedisStore(Guard):
     """An `AffinityStore` for one event loop. `start` it, `close` it."""
 
     name = "redis"
-
-    def __init__(
-        self, link: Link, limits: RedisLimits = USUAL, *, chance: Callable[[], float] = random.random
-    ) -> None:
-        """`chance`: a number from 0 to 1, another each time."""
-        self._link = link
-        self._guard = Guard(link, _USE, limits, self._try_out, chance=chance)
-
-    @classmethod
-    def at(cls, url: str, limits: RedisLimits = USUAL) -> RedisStore:
-        """A store at `url` (see `plano.redis_url`). Raises AddressInvalid, and OSError for a file of TLS that
-        cannot be read; a server that cannot be reached is no reason to."""
-        return cls(link_to(parse_address(url)), limits)
-
-    @property
-    def state(self) -> StoreState:
-        return self._guard.state
-
-    async def start(self) -> None:
-        """Connect; returns after a second at most, with or without Redis."""
-        await self._guard.start()
-
-    async def close(self) -> None:
-        await self._guard.close()
+    use = Use("affinity", "sessions are not kept", "sessions are kept again")
 
     async def read(self, key: str) -> Pin | NoPin | Unavailable:
-        return await self._guard.within_limits(lambda: self._read(key))
+        return await self.within_limits(lambda: self._read(key))
 
     async def pin_first(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
         value = render(pin)
         if isinstance(value, Unwritable):
             return Unavailable(value.because)
-        return await self._guard.within_limits(lambda: self._pin_first(key, pin, value, _ms(ttl_s)))
+        return await self.within_limits(lambda: self._pin_first(key, pin, value, _ms(ttl_s)))
 
     async def pin(self, key: str, pin: Pin, ttl_s: float) -> Pin | Unavailable:
         value = render(pin)
         if isinstance(value, Unwritable):
             return Unavailable(value.because)
-        return await self._guard.within_limits(lambda: self._pin(key, pin, value, _ms(ttl_s)))
+        return await self.within_limits(lambda: self._pin(key, pin, value, _ms(ttl_s)))
 
     async def move(self, key: str, pin: Pin) -> Pin | NoPin | Unavailable:
         value = render(pin)
         if isinstance(value, Unwritable):
             return Unavailable(value.because)
-        return await self._guard.within_limits(lambda: self._move(key, pin, value))
+        return await self.within_limits(lambda: self._move(key, pin, value))
 
     # --- in Redis's words ---
 

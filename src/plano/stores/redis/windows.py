@@ -6,16 +6,13 @@ A window is a whole number under a key of its own that Redis forgets when the wi
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from plano.keys.shared import Entry, Standing, Verdict
 from plano.keys.windows import NAMESPACE
-from plano.redis_url import parse_address
-from plano.routing.affinity import StoreState, Unavailable
-from plano.stores.redis.guard import USUAL, Guard, RedisLimits, Use
-from plano.stores.redis.link import Argument, Link, Reply
-from plano.stores.redis.links import link_to
+from plano.routing.affinity import Unavailable
+from plano.stores.redis.guard import Guard, Use
+from plano.stores.redis.link import Argument, Reply
 from plano.stores.redis.trouble import NotRedis
 
 PROBE = Entry(f"{NAMESPACE}:{{ probe }}", 1, takes=1)
@@ -69,45 +66,22 @@ return reply
 """
 """What is no count is refused before anything is written. A window without an end gets one."""
 
-_USE = Use(
-    "gateway keys",
-    "each worker counts by itself what keys have had",
-    "what keys have had is counted together again",
-)
 _FOREIGN = "what stands under the key is no count"
 _log = logging.getLogger(__name__)
 
 
-class RedisWindows:
+class RedisWindows(Guard):
     """A `SharedWindows` for one event loop. `start` it, `close` it."""
 
-    def __init__(
-        self, link: Link, limits: RedisLimits = USUAL, *, chance: Callable[[], float] = random.random
-    ) -> None:
-        """`chance`: a number from 0 to 1, another each time."""
-        self._link = link
-        self._guard = Guard(link, _USE, limits, self._try_out, chance=chance)
-        self._complained_of = ""
-
-    @classmethod
-    def at(cls, url: str, limits: RedisLimits = USUAL) -> RedisWindows:
-        """Windows at `url` (see `plano.redis_url`). Raises AddressInvalid, and OSError for a file of TLS that
-        cannot be read; a server that cannot be reached is no reason to."""
-        return cls(link_to(parse_address(url)), limits)
-
-    @property
-    def state(self) -> StoreState:
-        return self._guard.state
-
-    async def start(self) -> None:
-        """Connect; returns after a second at most, with or without Redis."""
-        await self._guard.start()
-
-    async def close(self) -> None:
-        await self._guard.close()
+    use = Use(
+        "gateway keys",
+        "each worker counts by itself what keys have had",
+        "what keys have had is counted together again",
+    )
+    _complained_of = ""
 
     async def ask(self, entries: Sequence[Entry], told_as: str) -> Verdict | Unavailable:
-        return await self._guard.within_limits(lambda: self._ask(entries, told_as))
+        return await self.within_limits(lambda: self._ask(entries, told_as))
 
     async def _ask(self, entries: Sequence[Entry], told_as: str) -> Verdict | Unavailable:
         first = entries[0].name
