@@ -14,8 +14,8 @@ from typing import Final, Protocol
 import msgspec
 
 from plano.chat.usage import Usage
-from plano.observe.batches import take_each
 from plano.observe.access_log import Writer
+from plano.observe.batches import take_each
 
 MODE: Final = 0o640
 """Of a new file: who talks to which model, how often, is not for everybody on the machine."""
