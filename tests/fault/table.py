@@ -101,16 +101,18 @@ TABLE: dict[str, dict[str, tuple[str, ...]]] = {
             LIST,
             NONE,
             "fault/fallback a_limit_is_kept_to_and_over_when_it_said",
-            "fault/fallback the_client_is_told_when_the_first_of_them_is_back",
-            "fault/fallback a_return_is_told_with_a_failure_of_another_kind",
-            "fault/fallback four_candidates_are_three_attempts",
-            "fault/fallback the_last_failure_is_what_the_client_hears",
+            "fault/fallback_failures the_client_is_told_when_the_first_of_them_is_back",
+            "fault/fallback_failures a_return_is_told_with_a_failure_of_another_kind",
+            "fault/fallback_failures four_candidates_are_three_attempts",
+            "fault/fallback_failures the_last_failure_is_what_the_client_hears",
             "fault/upstream_errors the_only_candidate_is_asked_once_more_where_that_may_help",
         ),
         "an outage: at most 1.2 attempts a request": (
             "fault/fallback an_outage_of_the_first_costs_next_to_nothing",
             "fault/fallback an_outage_under_load_costs_a_fifth_at_most",
             "fault/fallback an_outage_of_everybody_is_told_at_once_and_once_each",
+            "fault/health a_departing_client_lets_the_next_request_try",
+            "fault/health a_drain_lets_nobody_wait",
         ),
         "in the caller's dialect when passed on": (
             "fault/upstream_errors a_providers_own_error_is_passed_on",
@@ -121,14 +123,19 @@ TABLE: dict[str, dict[str, tuple[str, ...]]] = {
             "fault/upstream_errors a_response_that_failed_is_whole_and_recorded_as_failed",
             "fault/upstream_words when_to_come_back_is_told_although_the_body_is_replaced",
             "fault/upstream_words a_document_in_place_of_a_stream_is_read_for_its_error",
+            "fault/last_words an_error_in_another_shape_is_told_in_the_clients",
+            "fault/last_words an_error_event_is_the_end_although_the_provider_goes_on",
         ),
     },
     "401, 403 from upstream": {
-        "no retry with that key": ("fault/fallback a_refused_key_is_not_sent_again", LIST, NONE),
+        "no retry with that key": ("fault/fallback_failures a_refused_key_is_not_sent_again", LIST, NONE),
         "502 upstream_auth, never 401": (
             "fault/upstream_errors a_refused_key_is_the_gateways_trouble",
             "fault/upstream_words a_refused_key_is_not_quoted",
-            "fault/fallback a_refused_key_is_hopeless_only_if_all_else_is",
+            "fault/last_words an_error_that_quotes_the_key_is_passed_on_without_it",
+            "fault/last_words an_error_event_that_quotes_the_key_is_relayed_without_it",
+            "fault/last_words a_key_that_is_refused_in_mid_stream_is_told_in_our_words",
+            "fault/fallback_failures a_refused_key_is_hopeless_only_if_all_else_is",
         ),
         "the caller's own key": ("fault/upstream_errors a_refused_key_of_the_callers_own_is_its_trouble",),
     },
@@ -330,6 +337,9 @@ NOT_THERE = {
     "descriptors, memory, disk, log pipe exhausted": "a full disk under the access log is not played",
 }
 """What is not shown, and why."""
+
+IN_NO_ROW: dict[str, str] = {}
+"""Files of this folder that show none of these faults, and what they show instead."""
 
 
 def named() -> set[str]:

@@ -9,8 +9,9 @@ from plano.chat.dialect import Dialect
 from plano.routing.health import REST_S, Health
 from tests.fault.asks import asked, request
 from tests.fault.test_departure import WAYS
+from tests.fault.watched import gateway
 from tests.wall.answers import refusal
-from tests.wall.gateway import OPENAI_MODEL, UPSTREAM_KEY, RunningGateway, config_at, gateway
+from tests.wall.gateway import OPENAI_MODEL, UPSTREAM_KEY, RunningGateway, config_at
 from tests.wall.raw_client import RawClient
 from tests.wall.scraping import samples, scraped
 from tests.wall.script import EVENT_STREAM, Chunk, Head, Script, Stall

@@ -7,19 +7,20 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plano.catalog.build import load_catalog
 from plano.chat.dialect import Dialect
 from plano.keys.digests import digest_of, hash_of
 from tests.contract.redis_server import MISSING, REDIS_SERVER, RedisServer, free_port, running
+from tests.fault import watched
 from tests.fault.asks import asked
 from tests.fault.baseline import unharmed, until
 from tests.wall.canary import WITNESS
-from tests.wall.gateway import OPENAI_MODEL, RunningGateway, config_at, gateway, written
+from tests.wall.gateway import OPENAI_MODEL, RunningGateway, config_at
 from tests.wall.raw_client import RawClient
 from tests.wall.resp import TROUBLES, CommandWords, RespStub
 from tests.wall.script import Raw, Script
@@ -45,6 +46,11 @@ def config(upstream: ScriptedUpstream, url: str, **limits: Any) -> dict[str, Any
         listeners=[{"name": "models", "type": "model", "keys": keys}],
         routing={"session_cache": {"type": "redis", "url": url}},
     )
+
+
+def gateway(document: Mapping[str, Any]) -> AbstractAsyncContextManager[RunningGateway]:
+    """Watched, by somebody with a key of its own."""
+    return watched.gateway(document, f"x-api-key: {SPARE}")
 
 
 async def status(place: RunningGateway, shown: str = SHOWN) -> int | None:
@@ -135,9 +141,8 @@ async def test_a_reload_counts_on_over_the_same_connections(
     async with gateway(config(upstream, redis.url, requests_per_minute=2)) as place:
         before = [await status(place) for _ in range(3)]
         clients = len(redis.tell("CLIENT", "LIST").splitlines())
-        with written(config(upstream, redis.url, requests_per_minute=3)) as file:
-            for _ in range(3):
-                await place.worker.reload(*load_catalog(file, {}))
+        for _ in range(3):
+            await watched.reload(place, config(upstream, redis.url, requests_per_minute=3))
         after = [await status(place) for _ in range(2)]
         await until(lambda: place.worker.replaced == 0)
 

@@ -20,12 +20,13 @@ from typing import Any
 
 import yaml
 
+from plano.catalog.build import load_catalog
 from plano.chat.dialect import Dialect
 from tests.fault.asks import answered, request, soon
 from tests.fault.baseline import Held, comes_to, held, of_process, pool_of, until
 from tests.wall.answers import PLAIN
 from tests.wall.framing import RawRequest
-from tests.wall.gateway import Config, RunningGateway
+from tests.wall.gateway import Config, RunningGateway, written
 from tests.wall.gateway import gateway as unwatched
 from tests.wall.script import JSON, Fin, Script, sized
 from tests.wall.upstream import ScriptedUpstream
@@ -39,10 +40,10 @@ _here: list[ScriptedUpstream] = []
 
 @contextlib.asynccontextmanager
 async def gateway(
-    config: Config, *, environment: Mapping[str, str] | None = None
+    config: Config, *headers: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[RunningGateway]:
     """As the wall's `gateway`, with one provider more, and watched. Of two in one test the first accounts for
-    the process."""
+    the process. `headers` are lines for the last request, such as a gateway key."""
     async with ScriptedUpstream(otherwise=_answers_and_goes) as bystander:
         _here.append(bystander)
         is_first = _here == [bystander]
@@ -55,12 +56,19 @@ async def gateway(
                 before = held(running)
                 yield running
                 if running.worker.state == "ready":
-                    await _assert_well(running.port)
+                    await _assert_well(running.port, *headers)
                 await _assert_rid(running, before, is_alone=is_first and not _asks_redis(document))
             if is_first:
                 await comes_to(lambda: _more(of_process(), outside), (0, 0))
         finally:
             _here.remove(bystander)
+
+
+async def reload(running: RunningGateway, config: Config) -> None:
+    """Have the only gateway that is there go on with this configuration, and the provider it has more."""
+    (bystander,) = _here
+    with written(_with_bystander(config, bystander.url)) as file:
+        await running.worker.reload(*load_catalog(file, {}))
 
 
 def _more(now: tuple[int, int], before: tuple[int, int]) -> tuple[int, ...]:
@@ -82,9 +90,10 @@ def _answers_and_goes(_: RawRequest) -> Script:
     return [*sized(PLAIN[Dialect.OPENAI_CHAT], headers=[*JSON, ("connection", "close")]), Fin()]
 
 
-async def _assert_well(port: int) -> None:
+async def _assert_well(port: int, *headers: str) -> None:
     body = json.dumps({"model": BYSTANDER, "messages": [{"role": "user", "content": "hi"}]}).encode()
-    reply = await soon(answered(port, request(Dialect.OPENAI_CHAT, "connection: close", body=body)))
+    sent = request(Dialect.OPENAI_CHAT, "connection: close", *headers, body=body)
+    reply = await soon(answered(port, sent))
     assert (reply.status, reply.body, reply.whole) == (200, PLAIN[Dialect.OPENAI_CHAT], True)
 
 
