@@ -17,6 +17,7 @@ from benchmarks.routing.measuring import Judge, sure
 from plano.catalog.names import RouteName
 from plano.classifiers.embedded.encoder import MODEL_FOLDER, Encoder
 from plano.classifiers.embedded.router import EmbeddedRouter
+from plano.classifiers.embedded.vectors import Vectors
 from plano.in_process import Router
 from plano.routing.asked import Asked, already_read
 from plano.routing.route_set import RouteSet
@@ -54,10 +55,12 @@ def embedded(stack: ExitStack) -> Measured:
 def untrained(folder: Path) -> Measured:
     """The encoder as it was published: the route whose words are nearest to the latest turn."""
     encoder = Encoder.load(folder)
+    read: dict[bytes, Vectors] = {}
 
     def judge(conversation: Sequence[Utterance], routes: RouteSet) -> Verdict:
-        wordings = encoder.encode([f"{each.name}: {each.description}" for each in routes])
-        near = wordings @ encoder.encode([conversation[-1].text])[0]
+        if routes.key not in read:
+            read[routes.key] = encoder.encode([f"{each.name}: {each.description}" for each in routes])
+        near = read[routes.key] @ encoder.encode([conversation[-1].text])[0]
         return _nearest(routes, [float(each) for each in near], NEAR_ENOUGH)
 
     size = (folder / "encoder.onnx").stat().st_size / MIB
