@@ -255,6 +255,11 @@ class Gateway:
             self.server.is_short_of_memory = is_short
             await asyncio.sleep(LOOK_EVERY_S)
 
+    def begin_drain(self) -> None:
+        """From now on it is not ready, and every answer says so."""
+        self.state = "draining"
+        self.server.drain()
+
     async def stop(
         self,
         *,
@@ -271,11 +276,10 @@ class Gateway:
         """
         if self.state == "stopped":
             return 0
-        self.state = "draining"
+        self.begin_drain()
         limits = self.limits
         hurry = hurry or asyncio.Event()
         deadline = self._loop.time() + limits.drain_s
-        self.server.drain()
         grace_s = limits.drain_idle_s if grace_s is None else grace_s
         if others_accept and self._listener is not None:
             self._listener.close()

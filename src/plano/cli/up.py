@@ -172,9 +172,14 @@ class _Start:
             self._changed(found)
             return True
 
+        def end(number: signal.Signals) -> None:
+            stop.signalled(number)
+            if gateway.state == "ready":
+                gateway.begin_drain()
+
         reloading = self._reloading(apply)
         self._watch(
-            stop.signalled,
+            end,
             lambda: gateway.in_flight.count == 0,
             reload=self._no_file if reloading is None else reloading.ask,
             roll=lambda: self.say(ONE_PROCESS),
