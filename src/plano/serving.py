@@ -90,7 +90,7 @@ class Serving:
         if before is not None and before.configuration.routing.session_cache == cache and before._sharing:
             return before._sharing
         from plano.keys.sharing import Sharing  # noqa: PLC0415 - as below, and so does the other
-        from plano.stores.redis.windows import RedisWindows  # noqa: PLC0415
+        from plano.stores.redis.windows import RedisWindows  # noqa: PLC0415 - only where Redis is
 
         windows = RedisWindows.at(cache.url.reveal())
         return Sharing(windows, now=time.monotonic, mark=_new_mark, lose=lose)
