@@ -89,13 +89,12 @@ class Gate:
 
     def _charge(self, record: ExchangeRecord) -> tuple[int, float | None]:
         """Tokens and money, of attempts that failed and were counted nevertheless, too."""
-        usage, model = record.usage, record.chosen
-        tokens, usd = (0, None) if usage is None or model is None else self._price(model, usage)
-        for attempt in record.failed:
-            if attempt.usage is not None:
-                more, more_usd = self._price(attempt.model, attempt.usage)
-                tokens += more
-                usd = more_usd if usd is None else usd + (more_usd or 0.0)
+        tokens, usd = 0, None
+        for model, usage in record.bill:
+            more, more_usd = self._price(model, usage)
+            tokens += more
+            if more_usd is not None:
+                usd = (usd or 0.0) + more_usd
         return tokens, usd
 
     def _price(self, model: ModelId, usage: Usage) -> tuple[int, float | None]:
