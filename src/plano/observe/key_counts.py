@@ -58,9 +58,8 @@ class KeyCounts(msgspec.Struct):
             self.alone[key] = self.alone.get(key, 0) + 1
         if record.usd is not None:
             self.usd[key] = self.usd.get(key, 0.0) + record.usd
-        for usage in (record.usage, *(attempt.usage for attempt in record.failed)):
-            if usage is not None:
-                self._count_tokens(key, usage)
+        for _, usage in record.bill:
+            self._count_tokens(key, usage)
 
     def _count_tokens(self, key: str, usage: Usage) -> None:
         for kind, tokens in zip(_TOKEN_TYPES, (usage.input_tokens, usage.output_tokens), strict=True):
